@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Forwarding model (design.md, section 4): one typed statement per router of what its data plane shall
+ * do. Cores edit it; the driver pulls the changes and realises them, in an order that never lets a
+ * packet meet an object which is not there: adjacencies, labels, routes when things appear; routes,
+ * labels, adjacencies when they go.
+ *
+ * Each object has a wanted value, the fact whether that value is installed, a reason when it was
+ * refused, and an owner core. A core keeps no second copy: KIRA's label table is the label section of
+ * this model, with the owner's two words beside each entry.
+ *
+ * After a restart of the router process the driver puts the objects that it finds in the kernel into
+ * the model as `adopted`. An owner that sets one again claims it; hd_model_sweep removes what nobody
+ * claimed.
+ */
+#ifndef HD_MODEL_FWD_H
+#define HD_MODEL_FWD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+#include "lib/map.h"
+#include "lib/time.h"
+#include "lib/vec.h"
+#include "model/ids.h"
+
+#define HD_LABELS_MAX_DEFAULT 65536
+#define HD_ROUTES_MAX_DEFAULT 8192
+#define HD_ADJS_MAX_DEFAULT   4096
+
+/* A neighbour over one interface: what a packet needs to leave there. */
+struct hd_adj_value {
+    uint32_t ifindex;
+    struct hd_ip6 link_local;
+    struct hd_mac mac;
+    /* Packets that arrive from here with our prefixes are accepted (member of the fabric). */
+    bool admitted;
+    /* Packets for it are dropped and reported at once, without waiting for the routes to move. */
+    bool down;
+};
+
+struct hd_label {
+    uint8_t b[HD_ID_BYTES]; /* PathID, kira.md 2.3 */
+};
+
+enum hd_label_act {
+    HD_LABEL_DECAP = 1, /* the path ends here */
+    HD_LABEL_SWAP,      /* out label, over adj */
+};
+
+struct hd_label_value {
+    uint8_t act;
+    uint32_t adj;
+    struct hd_label out;
+};
+
+enum hd_route_act {
+    HD_ROUTE_LOCAL = 1,   /* own address */
+    HD_ROUTE_DIRECT,      /* plain IPv6 to the neighbour adj */
+    HD_ROUTE_ENCAP,       /* push out label, over adj */
+    HD_ROUTE_UNREACHABLE, /* answered with destination unreachable */
+};
+
+struct hd_route_key {
+    struct hd_ip6 prefix; /* bits past len are zero */
+    uint8_t len;
+};
+
+struct hd_route_value {
+    uint8_t act;
+    uint16_t mtu; /* largest inner packet; 0: that of the interfaces */
+    uint32_t adj;
+    struct hd_label out;
+};
+
+enum hd_object_kind {
+    HD_OBJ_ADJ = 1,
+    HD_OBJ_LABEL,
+    HD_OBJ_ROUTE,
+};
+
+/* What every object carries. */
+struct hd_object {
+    uint8_t owner;   /* core that wants it */
+    uint8_t reason;  /* negated hd_error of the last refusal, 0 when none */
+    uint8_t wanted : 1;
+    uint8_t installed : 1; /* the wanted value is in the data plane */
+    uint8_t present : 1;   /* some value of it is in the data plane */
+    uint8_t queued : 1;
+    uint8_t adopted : 1;
+    uint8_t in_use : 1; /* the slot holds an object */
+    uint32_t next; /* in the change queue or free list */
+};
+
+struct hd_adj {
+    struct hd_object o;
+    struct hd_adj_value v;
+};
+
+struct hd_label_entry {
+    struct hd_object o;
+    struct hd_label key;
+    struct hd_label_value v;
+    uint32_t owner_word;  /* the owner's: KIRA keeps class bits */
+    hd_time owner_time;   /* the owner's: KIRA keeps the expiry */
+};
+
+struct hd_route_entry {
+    struct hd_object o;
+    struct hd_route_key key;
+    struct hd_route_value v;
+    uint32_t owner_word;
+};
+
+struct hd_change_queue {
+    uint32_t head, tail;
+};
+
+struct hd_table_free {
+    uint32_t head;
+    uint32_t live;
+    uint32_t limit;
+};
+
+struct hd_model {
+    struct hd_pool *pool;
+    HD_VEC(struct hd_adj) adjs; /* index 0 unused in all three */
+    HD_VEC(struct hd_label_entry) labels;
+    HD_VEC(struct hd_route_entry) routes;
+    struct hd_table_free adj_free, label_free, route_free;
+    struct hd_map label_index, route_index;
+    /* changes to be pulled: set adj, set label, set route, del route, del label, del adj */
+    struct hd_change_queue queue[6];
+    uint32_t queued;
+    uint32_t generation;           /* counts edits */
+    uint32_t installed_generation; /* all edits up to here are realised */
+    uint8_t lens_used[129];        /* how many routes of each prefix length (saturating) */
+    uint64_t salt;
+};
+
+int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt);
+void hd_model_free(struct hd_model *m);
+
+/* Adds an adjacency: its index (> 0), or HD_ENOMEM / HD_ELIMIT. */
+HD_MUST_USE int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct hd_adj_value *v);
+/* Changes one; nothing happens when the value is the same. */
+void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_value *v);
+/* Removes one; the owner has removed or moved whatever used it. */
+void hd_model_adj_del(struct hd_model *m, uint32_t adj);
+const struct hd_adj *hd_model_adj(const struct hd_model *m, uint32_t adj);
+/* An adopted adjacency over this interface with this link-local address, else 0. */
+uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
+                              const struct hd_ip6 *link_local);
+
+/*
+ * Sets a label, claiming it if adopted: entry or NULL (limit, memory). The pointer is valid until the
+ * next set; owner words are the caller's to write.
+ */
+struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
+                                          const struct hd_label *key,
+                                          const struct hd_label_value *v);
+struct hd_label_entry *hd_model_label_find(const struct hd_model *m, const struct hd_label *key);
+void hd_model_label_del(struct hd_model *m, const struct hd_label *key);
+
+HD_MUST_USE int hd_model_route_set(struct hd_model *m, uint8_t owner,
+                                   const struct hd_route_key *key, const struct hd_route_value *v);
+struct hd_route_entry *hd_model_route_find(const struct hd_model *m,
+                                           const struct hd_route_key *key);
+void hd_model_route_del(struct hd_model *m, const struct hd_route_key *key);
+/* Longest match over the wanted routes; NULL when none matches. */
+const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
+                                                   const struct hd_ip6 *to);
+
+/* Steps through the objects of a kind that are wanted: start with 0, ends with 0. */
+uint32_t hd_model_next(const struct hd_model *m, enum hd_object_kind kind, uint32_t after);
+static inline struct hd_label_entry *hd_model_label_at(const struct hd_model *m, uint32_t i)
+{
+    return &m->labels.v[i];
+}
+static inline struct hd_route_entry *hd_model_route_at(const struct hd_model *m, uint32_t i)
+{
+    return &m->routes.v[i];
+}
+
+/* Removes adopted objects of the owner that were not claimed. */
+void hd_model_sweep(struct hd_model *m, uint8_t owner);
+
+/* --- for drivers ----------------------------------------------------------------------------- */
+
+struct hd_change {
+    enum hd_object_kind kind;
+    bool del;
+    uint32_t index;
+};
+
+/* The next change in safe order; false when there is none. Coalesced: an object comes once. */
+bool hd_model_pull(struct hd_model *m, struct hd_change *c);
+/* Says how a pulled change ended: error 0 or an hd_error. Deleted objects are forgotten here. */
+void hd_model_done(struct hd_model *m, const struct hd_change *c, int error);
+/* All changes pulled so far are in place: `send` effects that wait for them may go. */
+void hd_model_realised(struct hd_model *m, uint32_t generation);
+/* The kernel lost an object (found by reconciliation): it is queued again. */
+void hd_model_lost(struct hd_model *m, enum hd_object_kind kind, uint32_t index);
+
+/* Adoption at start-up; indices of adjacencies are kept. */
+HD_MUST_USE int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
+                                   const struct hd_adj_value *v);
+HD_MUST_USE int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
+                                     const struct hd_label_value *v);
+HD_MUST_USE int hd_model_adopt_route(struct hd_model *m, uint8_t owner,
+                                     const struct hd_route_key *key,
+                                     const struct hd_route_value *v);
+
+#endif
