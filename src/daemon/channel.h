@@ -157,8 +157,9 @@ struct hd_msg_port_opened {
 };
 
 struct hd_msg_route_mtu {
-    struct hd_ip6 to; /* a node's address: /128 */
-    uint32_t mtu;     /* 0: the exception goes */
+    struct hd_ip6 prefix; /* a node's address, or what lies behind it */
+    uint32_t len;
+    uint32_t mtu; /* largest inner packet; 0: the exception goes */
 };
 
 struct hd_msg_rows_req {
