@@ -123,8 +123,29 @@ struct hd_table_free {
     uint32_t limit;
 };
 
+/*
+ * Installed values that edits replaced. A driver in which changes take time to come into force (the
+ * simulator) lends such a list for the length of a call; other drivers leave the pointer NULL.
+ */
+struct hd_model_old {
+    uint8_t kind; /* enum hd_object_kind */
+    uint32_t index;
+    union {
+        struct hd_adj_value adj;
+        struct hd_label_value label;
+        struct hd_route_value route;
+    } v;
+};
+
+struct hd_model_old_list {
+    struct hd_model_old *v;
+    uint32_t len, cap;
+    uint32_t lost; /* found no room */
+};
+
 struct hd_model {
     struct hd_pool *pool;
+    struct hd_model_old_list *old; /* lent by the driver during a call, else NULL */
     HD_VEC(struct hd_adj) adjs; /* index 0 unused in all three */
     HD_VEC(struct hd_label_entry) labels;
     HD_VEC(struct hd_route_entry) routes;
