@@ -4,9 +4,9 @@
  *
  * A core declares structs and copies them out (hd_core_ops.rows). What their members are called, in
  * which unit they are, which of them make the key and which a person wants to see first is said
- * once, here, in one table per list. The same table crosses the process boundary (pack, unpack),
- * prints cells of text tables, JSON objects and OpenMetrics. Cores format no text (design.md,
- * section 6).
+ * once, here, in one table per list. The same table prints cells of text tables, JSON objects and
+ * OpenMetrics; cores format no text (design.md, section 6). Rows come from another process of the
+ * same build (daemon/channel.h): no value in them is trusted, and every printer copes with any.
  *
  * A new protocol adds one file with its lists and one line in lists.c.
  */
@@ -33,7 +33,6 @@ enum hd_column_type {
     HD_COL_DURATION, /* hd_time: milliseconds with three decimals */
     HD_COL_AGE,      /* hd_time: the same in JSON, "4 min 12 s" in tables */
     HD_COL_CHARS,    /* char[size], ends at the first NUL */
-    HD_COL_TEXT,     /* const char *, static in the process that made the row */
     HD_COL_IDS, /* struct hd_id[size]; a uint16_t at `aux_offset` says how many there are in all */
 };
 
@@ -41,7 +40,7 @@ enum hd_column_type {
 #define HD_COL_COUNTER 0x02 /* only grows while the process lives */
 #define HD_COL_SHOW    0x04 /* in the default text table */
 #define HD_COL_UNKNOWN 0x08 /* all bytes zero: unknown; null in JSON, "-" in tables */
-#define HD_COL_PRIVATE 0x10 /* not printed at all */
+#define HD_COL_IFINDEX 0x10 /* an interface: who knows its name shows that */
 
 /* How good a value is; a terminal shows it in colour. */
 enum hd_tone { HD_TONE_PLAIN = 0, HD_TONE_GOOD, HD_TONE_WARN, HD_TONE_BAD };
@@ -93,24 +92,6 @@ const struct hd_column *hd_column_named(const struct hd_list *l, const char *nam
 
 /* Largest row of any list: size of a buffer for one row. */
 #define HD_ROW_MAX 2048
-
-/*
- * Packs rows for the other process: each as its row_size bytes with pointers zeroed, then the
- * strings of its HD_COL_TEXT columns, each with its NUL. Packs as many whole rows as fit, puts the
- * bytes used into *used and returns the number of rows.
- */
-uint32_t hd_rows_pack(const struct hd_list *l, const void *rows, uint32_t count, void *out,
-                      size_t size, size_t *used);
-
-/* Most rows that are sure to fit into `size` bytes of packed rows; at least 1. */
-uint32_t hd_rows_fit(const struct hd_list *l, size_t size);
-
-/*
- * Takes one packed row apart into `row` (row_size bytes, aligned to 8): bytes consumed, or
- * HD_EMALFORMED. Text columns then point into `bytes`; enum, length and string members are what the
- * other side sent, and every printer below copes with any value.
- */
-HD_MUST_USE int hd_row_unpack(const struct hd_list *l, const void *bytes, size_t len, void *row);
 
 /* One JSON object. */
 void hd_row_json(const struct hd_list *l, const void *row, struct hd_json *j);
