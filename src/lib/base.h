@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HD_ARRAY_LEN(a)     (sizeof(a) / sizeof((a)[0]))
-#define HD_MIN(a, b)        ((a) < (b) ? (a) : (b))
-#define HD_MAX(a, b)        ((a) > (b) ? (a) : (b))
+#define HD_ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
+#define HD_MIN(a, b)                     ((a) < (b) ? (a) : (b))
+#define HD_MAX(a, b)                     ((a) > (b) ? (a) : (b))
 #define HD_CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 /*

@@ -35,7 +35,8 @@ uint32_t hd_read_u32(struct hd_reader *r);
 uint64_t hd_read_u64(struct hd_reader *r);
 /* A pointer to the next len bytes inside the buffer, or NULL (and bad). */
 const uint8_t *hd_read_bytes(struct hd_reader *r, size_t len);
-/* A reader over the next len bytes, which are skipped here; empty and bad when they are not there. */
+/* A reader over the next len bytes, which are skipped here; empty and bad when they are not there.
+ */
 struct hd_reader hd_read_sub(struct hd_reader *r, size_t len);
 
 struct hd_writer hd_writer_make(void *buffer, size_t size);
@@ -52,7 +53,8 @@ void hd_write_u16(struct hd_writer *w, uint16_t v);
 void hd_write_u32(struct hd_writer *w, uint32_t v);
 void hd_write_u64(struct hd_writer *w, uint64_t v);
 void hd_write_bytes(struct hd_writer *w, const void *bytes, size_t len);
-/* Overwrites two bytes at an offset from the start that was written before (lengths known later). */
+/* Overwrites two bytes at an offset from the start that was written before (lengths known later).
+ */
 void hd_write_u16_at(struct hd_writer *w, size_t offset, uint16_t v);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Error values. Functions that can fail return 0 (or a non-negative result) or one of these negative
- * codes; the value must be used. Cores and libraries use these only: errno stays inside the drivers.
+ * Error values. Functions that can fail return 0 (or a non-negative result) or one of these
+ * negative codes; the value must be used. Cores and libraries use these only: errno stays inside
+ * the drivers.
  */
 #ifndef HD_LIB_ERROR_H
 #define HD_LIB_ERROR_H

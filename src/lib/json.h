@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON writer: streams one document into a growing malloc buffer, puts commas and escapes itself, and
- * cannot produce invalid JSON as long as begin and end calls pair up (checked). Used outside cores only.
+ * JSON writer: streams one document into a growing malloc buffer, puts commas and escapes itself,
+ * and cannot produce invalid JSON as long as begin and end calls pair up (checked). Used outside
+ * cores only.
  */
 #ifndef HD_LIB_JSON_H
 #define HD_LIB_JSON_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hash map from a 64-bit key to a 32-bit value, open addressing, in a pool. It has no order: iteration
- * must never decide anything that can be seen from outside (design.md, determinism). Longer keys are
- * looked up by a hash of theirs, with the caller comparing the object that the value names.
+ * Hash map from a 64-bit key to a 32-bit value, open addressing, in a pool. It has no order:
+ * iteration must never decide anything that can be seen from outside (design.md, determinism).
+ * Longer keys are looked up by a hash of theirs, with the caller comparing the object that the
+ * value names.
  *
  * Keys that a remote node can choose are mixed with `salt`, so that nobody outside can make long
  * chains.

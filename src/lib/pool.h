@@ -2,13 +2,14 @@
 /*
  * Memory of one router: a contiguous region handed in by the driver, cut into size classes.
  *
- * All state of a router lies in its pool, so a snapshot is a copy of the region's used part, to be put
- * back at the same address by the same build; and a router that a hostile neighbour makes grow ends at
- * its region's end, not at the machine's. Blocks carry no header: the caller states the size when it
- * frees. Freed blocks go to a list of their class and are never returned to the region.
+ * All state of a router lies in its pool, so a snapshot is a copy of the region's used part, to be
+ * put back at the same address by the same build; and a router that a hostile neighbour makes grow
+ * ends at its region's end, not at the machine's. Blocks carry no header: the caller states the
+ * size when it frees. One block has at most 32 MiB. Freed blocks go to a list of their class and
+ * are never returned to the region.
  *
- * Failure injection: after `fail_after` further successful allocations every allocation fails, until
- * the field is set to UINT64_MAX again. The allocation sweeps of the tests live on it.
+ * Failure injection: after `fail_after` further successful allocations every allocation fails,
+ * until the field is set to UINT64_MAX again. The allocation sweeps of the tests live on it.
  */
 #ifndef HD_LIB_POOL_H
 #define HD_LIB_POOL_H
@@ -46,8 +47,12 @@ void *hd_pool_alloc(struct hd_pool *p, size_t size);
 void hd_pool_free(struct hd_pool *p, void *block, size_t size);
 
 /*
- * Grows or shrinks a block; the new part is zero. On failure NULL, and the old block stays as it was.
+ * Grows or shrinks a block; the new part is zero. On failure NULL, and the old block stays as it
+ * was.
  */
 void *hd_pool_resize(struct hd_pool *p, void *block, size_t old_size, size_t new_size);
+
+/* Bytes that a block of this size really takes: growing up to there costs nothing. */
+size_t hd_pool_rounded(size_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random streams (xoshiro256**). A stream is plain state that its owner holds; equal seeds give equal
- * streams on every machine. It is not a source of keys: keys come from the operating system.
+ * Random streams (xoshiro256**). A stream is plain state that its owner holds; equal seeds give
+ * equal streams on every machine. It is not a source of keys: keys come from the operating system.
  */
 #ifndef HD_LIB_RANDOM_H
 #define HD_LIB_RANDOM_H

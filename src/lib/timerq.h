@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Timers of one core: a 4-ary heap of intrusive nodes, ordered by (time, order of arming). A timer has a
- * kind, which its core's table of events names; armed again it moves.
+ * Timers of one core: a 4-ary heap of intrusive nodes, ordered by (time, order of arming). A timer
+ * has a kind, which its core's table of events names; armed again it moves.
  */
 #ifndef HD_LIB_TIMERQ_H
 #define HD_LIB_TIMERQ_H
@@ -26,7 +26,8 @@ struct hd_timerq {
 };
 
 /* Arms or moves a timer: 0 or HD_ENOMEM. Memory once reserved is kept, see hd_timerq_reserve. */
-HD_MUST_USE int hd_timer_arm(struct hd_timerq *q, struct hd_pool *p, struct hd_timer *t, hd_time at);
+HD_MUST_USE int hd_timer_arm(struct hd_timerq *q, struct hd_pool *p, struct hd_timer *t,
+                             hd_time at);
 
 /* Makes sure that n timers can be armed without an allocation. */
 HD_MUST_USE int hd_timerq_reserve(struct hd_timerq *q, struct hd_pool *p, uint32_t n);

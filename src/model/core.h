@@ -3,12 +3,12 @@
  * The core contract (design.md, section 1).
  *
  * A core is one protocol as a state machine: no system call, no clock, no randomness of its own, no
- * globals, never blocks. Its state lies in the router's pool and holds no function pointers. A driver
- * calls it through struct hd_core_ops, only ever from one thread at a time; it answers with effects,
- * edits of the forwarding model, its next deadline and whether it has pending work.
+ * globals, never blocks. Its state lies in the router's pool and holds no function pointers. A
+ * driver calls it through struct hd_core_ops, only ever from one thread at a time; it answers with
+ * effects, edits of the forwarding model, its next deadline and whether it has pending work.
  *
- * Order: an input carries its arrival time, and before a deadline t is served everything that arrived
- * before t has been delivered. `now` never goes back.
+ * Order: an input carries its arrival time, and before a deadline t is served everything that
+ * arrived before t has been delivered. `now` never goes back.
  */
 #ifndef HD_MODEL_CORE_H
 #define HD_MODEL_CORE_H
@@ -82,8 +82,8 @@ struct hd_in_interface {
     uint32_t ifindex;
     char name[HD_IF_NAME];
     bool gone;
-    bool up;      /* administratively up with carrier */
-    bool usable;  /* eligible by the rules of design.md section 7, and large enough */
+    bool up;         /* administratively up with carrier */
+    bool usable;     /* eligible by the rules of design.md section 7, and large enough */
     uint8_t why_not; /* enum hd_if_why when not usable */
     uint32_t mtu;
     struct hd_mac mac;
@@ -195,8 +195,8 @@ struct hd_start {
     uint32_t config_len;
     const struct hd_saved_value *saved; /* what HD_FX_SAVE stored last, by key */
     uint32_t saved_count;
-    bool resumed;   /* the forwarding plane kept running: the model holds adopted objects */
-    uint32_t key;   /* key handle for sending, 0: open fabric */
+    bool resumed; /* the forwarding plane kept running: the model holds adopted objects */
+    uint32_t key; /* key handle for sending, 0: open fabric */
 };
 
 /* --- rows ------------------------------------------------------------------------------------- */

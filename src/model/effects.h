@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Effects: what a core asks its driver to do. A closed list (design.md, section 1). They are records in
- * a bounded buffer that the caller of the core owns; a core appends, the driver reads them in order.
+ * Effects: what a core asks its driver to do. A closed list (design.md, section 1). They are
+ * records in a bounded buffer that the caller of the core owns; a core appends, the driver reads
+ * them in order.
  *
- * Room: before every call the driver provides at least HD_FX_ROOM_BYTES. A core's answer to one input
- * stays below that by construction; whatever walks a table goes on the core's work list and asks
- * hd_fx_room() before it produces more.
+ * Room: before every call the driver provides at least HD_FX_ROOM_BYTES. A core's answer to one
+ * input stays below that by construction; whatever walks a table goes on the core's work list and
+ * asks hd_fx_room() before it produces more.
  *
  * Forwarding changes are not effects: they are edits of the model (model/fwd.h).
  */
@@ -45,7 +46,8 @@ struct hd_fx_port {
     struct hd_ip6 group; /* joined on every interface; all zero: none */
 };
 
-#define HD_SEND_ROUTED 0x01 /* by the forwarding model to a node's address, not out of an interface */
+#define HD_SEND_ROUTED                                                                             \
+    0x01 /* by the forwarding model to a node's address, not out of an interface */
 
 struct hd_fx_send {
     uint16_t port;
@@ -162,8 +164,8 @@ void hd_fx_clear(struct hd_effects *fx);
 bool hd_fx_room(const struct hd_effects *fx, uint32_t bytes);
 
 /*
- * Appends a record with room for `payload` bytes (zeroed) and returns it, NULL when there is no room
- * (counted). The payload follows the struct: hd_fx_payload.
+ * Appends a record with room for `payload` bytes (zeroed) and returns it, NULL when there is no
+ * room (counted). The payload follows the struct: hd_fx_payload.
  */
 struct hd_effect *hd_fx_append(struct hd_effects *fx, uint16_t core, uint16_t type,
                                uint32_t payload);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Forwarding model (design.md, section 4): one typed statement per router of what its data plane shall
- * do. Cores edit it; the driver pulls the changes and realises them, in an order that never lets a
- * packet meet an object which is not there: adjacencies, labels, routes when things appear; routes,
- * labels, adjacencies when they go.
+ * Forwarding model (design.md, section 4): one typed statement per router of what its data plane
+ * shall do. Cores edit it; the driver pulls the changes and realises them, in an order that never
+ * lets a packet meet an object which is not there: adjacencies, labels, routes when things appear;
+ * routes, labels, adjacencies when they go.
  *
  * Each object has a wanted value, the fact whether that value is installed, a reason when it was
- * refused, and an owner core. A core keeps no second copy: KIRA's label table is the label section of
- * this model, with the owner's two words beside each entry.
+ * refused, and an owner core. A core keeps no second copy: KIRA's label table is the label section
+ * of this model, with the owner's two words beside each entry.
  *
- * After a restart of the router process the driver puts the objects that it finds in the kernel into
- * the model as `adopted`. An owner that sets one again claims it; hd_model_sweep removes what nobody
- * claimed.
+ * After a restart of the router process the driver puts the objects that it finds in the kernel
+ * into the model as `adopted`. An owner that sets one again claims it; hd_model_sweep removes what
+ * nobody claimed.
  */
 #ifndef HD_MODEL_FWD_H
 #define HD_MODEL_FWD_H
@@ -82,15 +82,17 @@ enum hd_object_kind {
 
 /* What every object carries. */
 struct hd_object {
-    uint8_t owner;   /* core that wants it */
-    uint8_t reason;  /* negated hd_error of the last refusal, 0 when none */
+    uint8_t owner;  /* core that wants it */
+    uint8_t reason; /* negated hd_error of the last refusal, 0 when none */
     uint8_t wanted : 1;
     uint8_t installed : 1; /* the wanted value is in the data plane */
     uint8_t present : 1;   /* some value of it is in the data plane */
     uint8_t queued : 1;
     uint8_t adopted : 1;
-    uint8_t in_use : 1; /* the slot holds an object */
-    uint32_t next; /* in the change queue or free list */
+    uint8_t in_use : 1;     /* the slot holds an object */
+    uint8_t queued_del : 1; /* queued for deletion, not for setting */
+    uint8_t in_flight;      /* changes pulled and not yet done */
+    uint32_t next, prev;    /* in the change queue; next also in the free list */
 };
 
 struct hd_adj {
@@ -102,8 +104,8 @@ struct hd_label_entry {
     struct hd_object o;
     struct hd_label key;
     struct hd_label_value v;
-    uint32_t owner_word;  /* the owner's: KIRA keeps class bits */
-    hd_time owner_time;   /* the owner's: KIRA keeps the expiry */
+    uint32_t owner_word; /* the owner's: KIRA keeps class bits */
+    hd_time owner_time;  /* the owner's: KIRA keeps the expiry */
 };
 
 struct hd_route_entry {
@@ -146,7 +148,7 @@ struct hd_model_old_list {
 struct hd_model {
     struct hd_pool *pool;
     struct hd_model_old_list *old; /* lent by the driver during a call, else NULL */
-    HD_VEC(struct hd_adj) adjs; /* index 0 unused in all three */
+    HD_VEC(struct hd_adj) adjs;    /* index 0 unused in all three */
     HD_VEC(struct hd_label_entry) labels;
     HD_VEC(struct hd_route_entry) routes;
     struct hd_table_free adj_free, label_free, route_free;
@@ -169,14 +171,15 @@ HD_MUST_USE int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct
 void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_value *v);
 /* Removes one; the owner has removed or moved whatever used it. */
 void hd_model_adj_del(struct hd_model *m, uint32_t adj);
+/* NULL when there is none; one whose deletion is not done yet is still found (o.wanted is 0). */
 const struct hd_adj *hd_model_adj(const struct hd_model *m, uint32_t adj);
 /* An adopted adjacency over this interface with this link-local address, else 0. */
 uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
                               const struct hd_ip6 *link_local);
 
 /*
- * Sets a label, claiming it if adopted: entry or NULL (limit, memory). The pointer is valid until the
- * next set; owner words are the caller's to write.
+ * Sets a label, claiming it if adopted: entry or NULL (limit, memory). The pointer is valid until
+ * the next set; owner words are the caller's to write.
  */
 struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
                                           const struct hd_label *key,

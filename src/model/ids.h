@@ -2,12 +2,14 @@
 /*
  * Node identifiers (kira.md 2.1) and the table that gives each a 32-bit handle.
  *
- * A path of ten nodes costs 40 bytes with handles and 140 without, and most state of KIRA is paths. A
- * handle says nothing about order and never leaves the process. Identifiers come from remote nodes, so
- * the table has a limit and is collected: the owner marks every handle that its state holds, then
- * sweeps. Handles obtained inside one call stay valid through that call, since collection happens
- * only in `work`. The simulator shares one table of all its nodes between routers (`shared`): such a
- * table is filled before the start and never collected.
+ * A path of ten nodes costs 40 bytes with handles and 140 without, and most state of KIRA is paths.
+ * A handle says nothing about order and never leaves the process. Identifiers come from remote
+ * nodes, so the table has a limit and is collected: the owner marks every handle that its state
+ * holds, then sweeps. Handles obtained inside one call stay valid through that call, since
+ * collection happens only in `work`; a handle that is made between mark_begin and sweep counts as
+ * marked. The simulator shares one table of all its nodes between routers and threads: it is filled
+ * before the start, then `shared` is set, and from there on it is only read (unknown identifiers
+ * find no handle).
  */
 #ifndef HD_MODEL_IDS_H
 #define HD_MODEL_IDS_H
@@ -34,6 +36,7 @@ struct hd_ids {
     uint32_t *next_free; /* by handle; 0xffffffff while in use */
     uint8_t *marked;
     uint32_t cap, high, free_head, live, limit;
+    uint32_t collect_at; /* number of handles that makes a collection worth its walk */
     uint64_t salt;
     struct hd_map index;
     struct hd_pool *pool;

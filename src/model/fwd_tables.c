@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects of the forwarding model: three vectors with free lists, an index for labels and one for
+ * routes. Entry 0 is unused in all three, so that 0 can mean "none".
+ *
+ * The indices map a keyed hash of the whole key to the entry. As in the identifier table, two keys
+ * with one 64-bit hash are treated like a full table for the second.
+ *
+ * The longest match tries the prefix lengths in use, longest first. A fabric uses a handful (128
+ * for nodes, one or two for aggregates), so this is one or two probes and no tree has to be kept.
+ */
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/hash.h"
+#include "model/fwd_queue.h"
+
+int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
+{
+    memset(m, 0, sizeof *m);
+    m->pool = pool;
+    m->salt = salt;
+    m->adj_free.limit = HD_ADJS_MAX_DEFAULT;
+    m->label_free.limit = HD_LABELS_MAX_DEFAULT;
+    m->route_free.limit = HD_ROUTES_MAX_DEFAULT;
+    hd_map_init(&m->label_index, salt);
+    hd_map_init(&m->route_index, salt);
+    return 0;
+}
+
+void hd_model_free(struct hd_model *m)
+{
+    hd_vec_free(m->pool, &m->adjs);
+    hd_vec_free(m->pool, &m->labels);
+    hd_vec_free(m->pool, &m->routes);
+    hd_map_free(&m->label_index, m->pool);
+    hd_map_free(&m->route_index, m->pool);
+}
+
+struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+{
+    switch (kind) {
+    case HD_OBJ_ADJ:
+        HD_ASSERT(index < m->adjs.len);
+        return &m->adjs.v[index].o;
+    case HD_OBJ_LABEL:
+        HD_ASSERT(index < m->labels.len);
+        return &m->labels.v[index].o;
+    case HD_OBJ_ROUTE:
+        HD_ASSERT(index < m->routes.len);
+        return &m->routes.v[index].o;
+    }
+    hd_assert_failed("kind of object", __FILE__, __LINE__);
+}
+
+static struct hd_table_free *table_free(struct hd_model *m, enum hd_object_kind kind)
+{
+    return kind == HD_OBJ_ADJ     ? &m->adj_free
+           : kind == HD_OBJ_LABEL ? &m->label_free
+                                  : &m->route_free;
+}
+
+/* Makes a table at least `want` entries long; new entries are zero. */
+static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t want)
+{
+    int error;
+
+    switch (kind) {
+    case HD_OBJ_ADJ:
+        error = hd_vec_reserve(m->pool, &m->adjs, want);
+        if (error == 0)
+            m->adjs.len = want;
+        return error;
+    case HD_OBJ_LABEL:
+        error = hd_vec_reserve(m->pool, &m->labels, want);
+        if (error == 0)
+            m->labels.len = want;
+        return error;
+    case HD_OBJ_ROUTE:
+        error = hd_vec_reserve(m->pool, &m->routes, want);
+        if (error == 0)
+            m->routes.len = want;
+        return error;
+    }
+    return HD_EINVAL;
+}
+
+/* A fresh slot: its index (> 0) or an hd_error. */
+static int slot_take(struct hd_model *m, enum hd_object_kind kind, uint32_t len)
+{
+    struct hd_table_free *f = table_free(m, kind);
+    uint32_t index = f->head;
+
+    if (f->live >= f->limit)
+        return HD_ELIMIT;
+    if (index == 0) {
+        index = HD_MAX(len, 1u);
+        int error = table_extend(m, kind, index + 1);
+        if (error != 0)
+            return error;
+    }
+    struct hd_object *o = hd_object_at(m, kind, index);
+    if (f->head != 0)
+        f->head = o->next;
+    o->next = 0;
+    o->in_use = 1;
+    f->live++;
+    return (int)index;
+}
+
+/* Gives a slot back; its content must be gone from the indices. */
+static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+{
+    struct hd_table_free *f = table_free(m, kind);
+
+    switch (kind) {
+    case HD_OBJ_ADJ:
+        memset(&m->adjs.v[index], 0, sizeof m->adjs.v[index]);
+        break;
+    case HD_OBJ_LABEL:
+        memset(&m->labels.v[index], 0, sizeof m->labels.v[index]);
+        break;
+    case HD_OBJ_ROUTE:
+        memset(&m->routes.v[index], 0, sizeof m->routes.v[index]);
+        break;
+    }
+    hd_object_at(m, kind, index)->next = f->head;
+    f->head = index;
+    HD_ASSERT(f->live > 0);
+    f->live--;
+}
+
+/* --- adjacencies ----------------------------------------------------------------------------- */
+
+static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_value *b)
+{
+    return a->ifindex == b->ifindex && hd_ip6_equal(&a->link_local, &b->link_local) &&
+           hd_mac_equal(&a->mac, &b->mac) && a->admitted == b->admitted && a->down == b->down;
+}
+
+int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct hd_adj_value *v)
+{
+    int index = slot_take(m, HD_OBJ_ADJ, m->adjs.len);
+
+    if (index < 0)
+        return index;
+    m->adjs.v[index].v = *v;
+    hd_object_want(m, HD_OBJ_ADJ, (uint32_t)index, owner, true);
+    return index;
+}
+
+void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_value *v)
+{
+    HD_ASSERT(adj > 0 && adj < m->adjs.len && m->adjs.v[adj].o.wanted);
+    struct hd_adj *a = &m->adjs.v[adj];
+    bool changed = !adj_value_equal(&a->v, v);
+
+    a->v = *v;
+    hd_object_want(m, HD_OBJ_ADJ, adj, a->o.owner, changed);
+}
+
+void hd_model_adj_del(struct hd_model *m, uint32_t adj)
+{
+    if (adj > 0 && adj < m->adjs.len)
+        hd_object_unwant(m, HD_OBJ_ADJ, adj);
+}
+
+const struct hd_adj *hd_model_adj(const struct hd_model *m, uint32_t adj)
+{
+    return adj < m->adjs.len && m->adjs.v[adj].o.in_use ? &m->adjs.v[adj] : NULL;
+}
+
+uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
+                              const struct hd_ip6 *link_local)
+{
+    for (uint32_t i = 1; i < m->adjs.len; i++) {
+        const struct hd_adj *a = &m->adjs.v[i];
+        if (a->o.adopted && a->v.ifindex == ifindex && hd_ip6_equal(&a->v.link_local, link_local))
+            return i;
+    }
+    return 0;
+}
+
+/* --- labels ---------------------------------------------------------------------------------- */
+
+static bool label_value_equal(const struct hd_label_value *a, const struct hd_label_value *b)
+{
+    return a->act == b->act && a->adj == b->adj && memcmp(&a->out, &b->out, sizeof a->out) == 0;
+}
+
+static uint64_t label_hash(const struct hd_model *m, const struct hd_label *key)
+{
+    return hd_hash64(m->salt, key->b, sizeof key->b);
+}
+
+/* The slot of a key, wanted or on its way out; 0 when there is none. */
+static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key, uint64_t hash,
+                           bool *taken)
+{
+    uint32_t index;
+
+    *taken = hd_map_get(&m->label_index, hash, &index);
+    if (!*taken || memcmp(&m->labels.v[index].key, key, sizeof *key) != 0)
+        return 0;
+    return index;
+}
+
+/* Makes the slot of a new key: its index or an hd_error. */
+static int label_new(struct hd_model *m, const struct hd_label *key, uint64_t hash)
+{
+    int index = slot_take(m, HD_OBJ_LABEL, m->labels.len);
+
+    if (index < 0)
+        return index;
+    if (hd_map_set(&m->label_index, m->pool, hash, (uint32_t)index) != 0) {
+        slot_release(m, HD_OBJ_LABEL, (uint32_t)index);
+        return HD_ENOMEM;
+    }
+    m->labels.v[index].key = *key;
+    return index;
+}
+
+struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
+                                          const struct hd_label *key,
+                                          const struct hd_label_value *v)
+{
+    uint64_t hash = label_hash(m, key);
+    bool taken, changed = true;
+    uint32_t index = label_slot(m, key, hash, &taken);
+
+    if (index == 0) {
+        int made = taken ? HD_ELIMIT : label_new(m, key, hash);
+        if (made < 0)
+            return NULL;
+        index = (uint32_t)made;
+    } else {
+        changed = !label_value_equal(&m->labels.v[index].v, v);
+    }
+    struct hd_label_entry *e = &m->labels.v[index];
+    if (!e->o.wanted) { /* the words belong to the owner before */
+        e->owner_word = 0;
+        e->owner_time = 0;
+    }
+    e->v = *v;
+    hd_object_want(m, HD_OBJ_LABEL, index, owner, changed);
+    return e;
+}
+
+struct hd_label_entry *hd_model_label_find(const struct hd_model *m, const struct hd_label *key)
+{
+    bool taken;
+    uint32_t index = label_slot(m, key, label_hash(m, key), &taken);
+
+    return index != 0 && m->labels.v[index].o.wanted ? &m->labels.v[index] : NULL;
+}
+
+void hd_model_label_del(struct hd_model *m, const struct hd_label *key)
+{
+    bool taken;
+    uint32_t index = label_slot(m, key, label_hash(m, key), &taken);
+
+    if (index != 0)
+        hd_object_unwant(m, HD_OBJ_LABEL, index);
+}
+
+/* --- routes ---------------------------------------------------------------------------------- */
+
+static bool route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b)
+{
+    return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj &&
+           memcmp(&a->out, &b->out, sizeof a->out) == 0;
+}
+
+/* A prefix of an address: the bits past len are zero. */
+static struct hd_route_key route_key(const struct hd_ip6 *prefix, unsigned len)
+{
+    struct hd_route_key key = {.prefix = *prefix, .len = (uint8_t)len};
+
+    HD_ASSERT(len <= 128);
+    for (unsigned i = (len + 7) / 8; i < 16; i++)
+        key.prefix.b[i] = 0;
+    if (len % 8 != 0)
+        key.prefix.b[len / 8] &= (uint8_t)(0xff00u >> len % 8);
+    return key;
+}
+
+static uint64_t route_hash(const struct hd_model *m, const struct hd_route_key *key)
+{
+    uint8_t bytes[17];
+
+    memcpy(bytes, key->prefix.b, 16);
+    bytes[16] = key->len;
+    return hd_hash64(m->salt, bytes, sizeof bytes);
+}
+
+static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *key, uint64_t hash,
+                           bool *taken)
+{
+    uint32_t index;
+
+    *taken = hd_map_get(&m->route_index, hash, &index);
+    if (!*taken || m->routes.v[index].key.len != key->len ||
+        !hd_ip6_equal(&m->routes.v[index].key.prefix, &key->prefix))
+        return 0;
+    return index;
+}
+
+static int route_new(struct hd_model *m, const struct hd_route_key *key, uint64_t hash)
+{
+    int index = slot_take(m, HD_OBJ_ROUTE, m->routes.len);
+
+    if (index < 0)
+        return index;
+    if (hd_map_set(&m->route_index, m->pool, hash, (uint32_t)index) != 0) {
+        slot_release(m, HD_OBJ_ROUTE, (uint32_t)index);
+        return HD_ENOMEM;
+    }
+    m->routes.v[index].key = *key;
+    if (m->lens_used[key->len] < UINT8_MAX)
+        m->lens_used[key->len]++;
+    return index;
+}
+
+int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_key *key,
+                       const struct hd_route_value *v)
+{
+    struct hd_route_key k = route_key(&key->prefix, key->len);
+    uint64_t hash = route_hash(m, &k);
+    bool taken, changed = true;
+    uint32_t index = route_slot(m, &k, hash, &taken);
+
+    if (index == 0) {
+        int made = taken ? HD_ELIMIT : route_new(m, &k, hash);
+        if (made < 0)
+            return made;
+        index = (uint32_t)made;
+    } else {
+        changed = !route_value_equal(&m->routes.v[index].v, v);
+    }
+    struct hd_route_entry *e = &m->routes.v[index];
+    if (!e->o.wanted)
+        e->owner_word = 0;
+    e->v = *v;
+    hd_object_want(m, HD_OBJ_ROUTE, index, owner, changed);
+    return 0;
+}
+
+static uint32_t route_find(const struct hd_model *m, const struct hd_ip6 *prefix, unsigned len)
+{
+    struct hd_route_key k = route_key(prefix, len);
+    bool taken;
+    uint32_t index = route_slot(m, &k, route_hash(m, &k), &taken);
+
+    return index != 0 && m->routes.v[index].o.wanted ? index : 0;
+}
+
+struct hd_route_entry *hd_model_route_find(const struct hd_model *m, const struct hd_route_key *key)
+{
+    uint32_t index = route_find(m, &key->prefix, key->len);
+
+    return index != 0 ? &m->routes.v[index] : NULL;
+}
+
+void hd_model_route_del(struct hd_model *m, const struct hd_route_key *key)
+{
+    uint32_t index = route_find(m, &key->prefix, key->len);
+
+    if (index != 0)
+        hd_object_unwant(m, HD_OBJ_ROUTE, index);
+}
+
+const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
+                                                   const struct hd_ip6 *to)
+{
+    for (unsigned len = 129; len-- > 0;) {
+        uint32_t index = m->lens_used[len] != 0 ? route_find(m, to, len) : 0;
+        if (index != 0)
+            return &m->routes.v[index];
+    }
+    return NULL;
+}
+
+/* --- leaving and adopting -------------------------------------------------------------------- */
+
+void hd_object_forget(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+{
+    if (kind == HD_OBJ_LABEL) {
+        hd_map_del(&m->label_index, label_hash(m, &m->labels.v[index].key));
+    } else if (kind == HD_OBJ_ROUTE) {
+        const struct hd_route_key *key = &m->routes.v[index].key;
+        hd_map_del(&m->route_index, route_hash(m, key));
+        if (m->lens_used[key->len] < UINT8_MAX) /* a count that saturated once stays a mere hint */
+            m->lens_used[key->len]--;
+    }
+    slot_release(m, kind, index);
+}
+
+static void adopt(struct hd_object *o, uint8_t owner)
+{
+    o->owner = owner;
+    o->wanted = o->installed = o->present = o->adopted = 1;
+}
+
+/* Takes a certain free slot of the adjacencies; those that the table grows by become free. */
+static int adj_slot_take_at(struct hd_model *m, uint32_t adj)
+{
+    uint32_t len = m->adjs.len;
+
+    if (m->adj_free.live >= m->adj_free.limit || adj > m->adj_free.limit)
+        return HD_ELIMIT;
+    if (adj >= len) {
+        int error = table_extend(m, HD_OBJ_ADJ, adj + 1);
+        if (error != 0)
+            return error;
+        for (uint32_t i = adj; i >= HD_MAX(len, 1u); i--) {
+            m->adjs.v[i].o.next = m->adj_free.head;
+            m->adj_free.head = i;
+        }
+    }
+    uint32_t *link = &m->adj_free.head;
+    while (*link != adj) {
+        if (*link == 0)
+            return HD_EEXIST;
+        link = &m->adjs.v[*link].o.next;
+    }
+    *link = m->adjs.v[adj].o.next;
+    m->adjs.v[adj].o.next = 0;
+    m->adjs.v[adj].o.in_use = 1;
+    m->adj_free.live++;
+    return 0;
+}
+
+int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
+                       const struct hd_adj_value *v)
+{
+    if (adj == 0)
+        return HD_EINVAL;
+    int error = adj_slot_take_at(m, adj);
+    if (error != 0)
+        return error;
+    m->adjs.v[adj].v = *v;
+    adopt(&m->adjs.v[adj].o, owner);
+    return 0;
+}
+
+int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
+                         const struct hd_label_value *v)
+{
+    uint64_t hash = label_hash(m, key);
+    bool taken;
+
+    label_slot(m, key, hash, &taken);
+    if (taken)
+        return HD_EEXIST;
+    int index = label_new(m, key, hash);
+    if (index < 0)
+        return index;
+    m->labels.v[index].v = *v;
+    adopt(&m->labels.v[index].o, owner);
+    return 0;
+}
+
+int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_route_key *key,
+                         const struct hd_route_value *v)
+{
+    struct hd_route_key k = route_key(&key->prefix, key->len);
+    uint64_t hash = route_hash(m, &k);
+    bool taken;
+
+    route_slot(m, &k, hash, &taken);
+    if (taken)
+        return HD_EEXIST;
+    int index = route_new(m, &k, hash);
+    if (index < 0)
+        return index;
+    m->routes.v[index].v = *v;
+    adopt(&m->routes.v[index].o, owner);
+    return 0;
+}
