@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * tc ingress of every KIRA link (forwarding-on-linux.md, 3). In this order:
+ *
+ *   admission   what bears a node or label prefix in its source or destination must come from a MAC
+ *               that the router admitted on this link; everything else of that kind dies here
+ *   label       swap and go on; or the path ends: deliver, or change the outer header in place
+ * where the packet goes on over another path (overlay hop) plain       one-hop traffic for our own
+ * address goes up through kira0, so that sockets and reverse-path filters see one interface only
+ *   control     KIRA's own datagrams and fragments are policed, echo requests reflected (control.h)
+ *
+ * Plain packets for *another* node's address are dropped: a neighbour sends plain packets only to
+ * that very neighbour, so this is a route on its way out or a lie, and forwarding it by the trie
+ * could circle for ever since nobody has to lower the hop limit of a plain packet. Plain packets
+ * for foreign prefixes are for the hosts behind us and go to the kernel's routing.
+ *
+ * What is passed on gets TC_ACT_UNSPEC: filters of others behind ours see it.
+ */
+#include "control.h"
+#include "route.h"
+
+#define POP_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+/* Up through kira0; a foreign destination MAC would count as another host's packet. */
+static __always_inline int deliver(struct __sk_buff *skb, const struct hd_bpf_config *cfg)
+{
+    __u8 mac[ETH_ALEN];
+
+    __builtin_memcpy(mac, cfg->kira0_mac, ETH_ALEN);
+    if (bpf_skb_store_bytes(skb, 0, mac, sizeof mac, 0) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    count(HD_BPF_DELIVERED);
+    return (int)bpf_redirect(cfg->kira0_ifindex, BPF_F_INGRESS);
+}
+
+/* Removes the outer header, moving congestion marks inwards: 0, or the verdict. */
+static __always_inline int pop(struct __sk_buff *skb, const struct encap_headers *h)
+{
+    __u8 inner = traffic_class(&h->inner), second;
+    int ecn = ecn_after_removal(traffic_class(&h->ip), inner);
+
+    if (ecn < 0)
+        return drop(HD_BPF_DROP_ECN);
+    if (bpf_skb_adjust_room(skb, -HD_BPF_ENCAP_LEN, BPF_ADJ_ROOM_MAC, POP_FLAGS) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    if (ecn == (inner & 3))
+        return 0;
+    /* Two bits of the class are in the high half of the second byte, above the flow label. */
+    second = (__u8)((((const __u8 *)&h->inner)[1] & 0xcf) | ecn << 4);
+    if (bpf_skb_store_bytes(skb, L2_LEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    return 0;
+}
+
+static __always_inline int pop_and_deliver(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                           const struct encap_headers *h)
+{
+    int verdict = pop(skb, h);
+
+    return verdict ? verdict : deliver(skb, cfg);
+}
+
+/* The next node is the packet's destination: plain from here on. */
+static __always_inline int onward_direct(struct __sk_buff *skb, const struct encap_headers *h,
+                                         const struct egress *out)
+{
+    int verdict = pop(skb, h);
+    void *data, *end;
+
+    if (verdict)
+        return verdict;
+    if (bpf_skb_pull_data(skb, PLAIN_LEN) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    if (data + PLAIN_LEN > end)
+        return drop(HD_BPF_DROP_FAILED);
+    ((struct plain_headers *)data)->ip.hop_limit--;
+    write_macs(data, out->to, out->from);
+    count(HD_BPF_OVERLAY);
+    return (int)bpf_redirect(out->ifindex, 0);
+}
+
+/* Overlay hop: same size, same segments, a new outer header in the place of the old one. */
+static __always_inline int onward_in_place(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                           const struct hd_bpf_node *n, const struct egress *out)
+{
+    void *data, *end;
+    struct encap_headers *p;
+
+    if (bpf_skb_pull_data(skb, INNER_LEN) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    p = data;
+    if (data + INNER_LEN > end)
+        return drop(HD_BPF_DROP_FAILED);
+    copy_address(&p->ip.saddr, cfg->own);
+    copy_address(&p->ip.daddr, n->label);
+    p->ip.hop_limit = HD_BPF_HOP_LIMIT;
+    p->inner.hop_limit--;
+    write_macs(&p->eth, out->to, out->from);
+    count(HD_BPF_OVERLAY);
+    return (int)bpf_redirect(out->ifindex, 0);
+}
+
+static __always_inline int no_way(struct __sk_buff *skb, bool known)
+{
+    struct report r = {.kind = known ? HD_BPF_EV_ICMP : HD_BPF_EV_NO_ROUTE,
+                       .icmp_type = ICMP6_UNREACHABLE};
+
+    return refuse(skb, OUTER_LEN, known ? HD_BPF_DROP_UNREACHABLE : HD_BPF_DROP_NO_ROUTE, &r);
+}
+
+/* The path ended here, and the packet is for somebody else whom we know. */
+static __always_inline int onward(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                  const struct encap_headers *h, const struct hd_bpf_node *n)
+{
+    struct report late = {.kind = HD_BPF_EV_ICMP, .icmp_type = ICMP6_TIME};
+    struct egress out = {};
+    __u32 len;
+    int verdict;
+
+    if (h->inner.hop_limit <= 1)
+        return refuse(skb, OUTER_LEN, HD_BPF_DROP_HOP_LIMIT, &late);
+    len = wire_len(skb, OUTER_LEN, h->inner.nexthdr) - HD_BPF_ENCAP_LEN;
+    verdict = check_onward(skb, OUTER_LEN, len, n, &out);
+    if (verdict)
+        return verdict;
+    note_flow(&h->inner.daddr, n->adj);
+    if (n->act == HD_BPF_NODE_DIRECT)
+        return onward_direct(skb, h, &out);
+    return onward_in_place(skb, cfg, n, &out);
+}
+
+static __always_inline int path_end(struct __sk_buff *skb, const struct hd_bpf_config *cfg)
+{
+    struct encap_headers h;
+    struct hd_bpf_node n;
+    __be16 prefix;
+
+    if (bpf_skb_load_bytes(skb, 0, &h, sizeof h) < 0 || h.ip.nexthdr != IPPROTO_GRE ||
+        h.gre != bpf_htonl(HD_BPF_GRE_IPV6) || *(__u8 *)&h.inner >> 4 != 6)
+        return drop(HD_BPF_DROP_MALFORMED);
+    if (same_address(&h.inner.daddr, cfg->own))
+        return pop_and_deliver(skb, cfg, &h);
+    prefix = prefix_of(&h.inner.daddr);
+    /* A header within a header is a repair by push, which nobody makes yet. */
+    if (prefix == cfg->label_prefix || is_multicast(&h.inner.daddr) ||
+        is_link_local(&h.inner.daddr))
+        return drop(HD_BPF_DROP_MALFORMED);
+    if (!find_node(&h.inner.daddr, &n))
+        return prefix == cfg->node_prefix ? no_way(skb, false) : pop_and_deliver(skb, cfg, &h);
+    if (n.act == HD_BPF_NODE_LOCAL)
+        return pop_and_deliver(skb, cfg, &h);
+    if (n.act == HD_BPF_NODE_UNREACHABLE)
+        return no_way(skb, true);
+    return onward(skb, cfg, &h, &n);
+}
+
+static __always_inline int swap(struct __sk_buff *skb, const struct ipv6hdr *ip,
+                                const struct hd_bpf_label *l)
+{
+    struct report r = {.kind = HD_BPF_EV_ICMP, .icmp_type = ICMP6_TIME};
+    struct egress out = {};
+    struct plain_headers *h;
+    void *data, *end;
+    __u8 inner_next = 0;
+
+    if (ip->hop_limit <= 1)
+        return refuse(skb, L2_LEN, HD_BPF_DROP_HOP_LIMIT, &r);
+    if (!find_egress(l->adj, &out))
+        return drop(HD_BPF_DROP_NO_EGRESS);
+    if (out.down) {
+        r = (struct report){.kind = HD_BPF_EV_EGRESS_DEAD, .adj = l->adj};
+        return refuse(skb, L2_LEN, HD_BPF_DROP_EGRESS_DEAD, &r);
+    }
+    if (skb->gso_size)
+        bpf_skb_load_bytes(skb, OUTER_LEN + offsetof(struct ipv6hdr, nexthdr), &inner_next, 1);
+    if (wire_len(skb, OUTER_LEN, inner_next) > out.mtu) {
+        r.icmp_type = ICMP6_TOO_BIG;
+        r.value = out.mtu;
+        return refuse(skb, L2_LEN, HD_BPF_DROP_TOO_BIG, &r);
+    }
+    if (bpf_skb_pull_data(skb, PLAIN_LEN) < 0)
+        return drop(HD_BPF_DROP_FAILED);
+    data = (void *)(long)skb->data;
+    end = (void *)(long)skb->data_end;
+    h = data;
+    if (data + PLAIN_LEN > end)
+        return drop(HD_BPF_DROP_FAILED);
+    copy_address(&h->ip.daddr, l->out);
+    h->ip.hop_limit--;
+    write_macs(&h->eth, out.to, out.from);
+    count(HD_BPF_SWAPPED);
+    return (int)bpf_redirect(out.ifindex, 0);
+}
+
+static __always_inline int label(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                 const struct ipv6hdr *ip)
+{
+    struct report unknown = {.kind = HD_BPF_EV_LABEL_UNKNOWN, .icmp_type = ICMP6_UNREACHABLE};
+    const struct hd_bpf_label *found;
+    struct hd_bpf_label_key key;
+    struct hd_bpf_label l;
+
+    copy_address(key.label, &ip->daddr);
+    found = bpf_map_lookup_elem(&hd_labels, &key);
+    if (!found)
+        return refuse(skb, L2_LEN, HD_BPF_DROP_LABEL_UNKNOWN, &unknown);
+    l = *found;
+    if (l.act == HD_BPF_LABEL_SWAP)
+        return swap(skb, ip, &l);
+    return path_end(skb, cfg);
+}
+
+static __always_inline int plain(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                 const struct plain_headers *h)
+{
+    if (is_control(skb, &h->ip) && !police(skb, h->eth.h_source, true))
+        return drop(HD_BPF_DROP_POLICED);
+    if (same_address(&h->ip.daddr, cfg->own))
+        return deliver(skb, cfg);
+    if (is_multicast(&h->ip.daddr) || is_link_local(&h->ip.daddr))
+        return TC_ACT_UNSPEC;
+    if (prefix_of(&h->ip.daddr) == cfg->node_prefix)
+        return drop(HD_BPF_DROP_NOT_OURS);
+    return deliver(skb, cfg);
+}
+
+/* Bears one of our prefixes. */
+static __always_inline int fabric(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                  const struct plain_headers *h)
+{
+    if (!is_admitted(skb, h->eth.h_source))
+        return drop(HD_BPF_DROP_NOT_ADMITTED);
+    /* A flooding switch shows us the packets of others: forwarding them would double them. */
+    if (skb->pkt_type == PACKET_OTHERHOST)
+        return TC_ACT_UNSPEC;
+    if (skb->pkt_type != PACKET_HOST && !is_multicast(&h->ip.daddr))
+        return drop(HD_BPF_DROP_MALFORMED);
+    if (prefix_of(&h->ip.daddr) == cfg->label_prefix)
+        return label(skb, cfg, &h->ip);
+    if (prefix_of(&h->ip.saddr) == cfg->label_prefix)
+        return drop(HD_BPF_DROP_MALFORMED);
+    return plain(skb, cfg, h);
+}
+
+static __always_inline bool has_our_prefix(const struct hd_bpf_config *cfg,
+                                           const struct ipv6hdr *ip)
+{
+    __be16 to = prefix_of(&ip->daddr), from = prefix_of(&ip->saddr);
+
+    return to == cfg->label_prefix || to == cfg->node_prefix || from == cfg->label_prefix ||
+           from == cfg->node_prefix;
+}
+
+/* The first IPv6 header; false for all other traffic. A VLAN's frames are its own device's. */
+static __always_inline bool ipv6_frame(struct __sk_buff *skb, struct plain_headers *h)
+{
+    return skb->protocol == bpf_htons(ETH_P_IPV6) && !skb->vlan_present &&
+           bpf_skb_load_bytes(skb, 0, h, sizeof *h) == 0;
+}
+
+SEC("tc")
+int hd_link(struct __sk_buff *skb)
+{
+    const struct hd_bpf_config *cfg = config();
+    struct plain_headers h;
+
+    if (!cfg || !ipv6_frame(skb, &h))
+        return TC_ACT_UNSPEC;
+    if (has_our_prefix(cfg, &h.ip))
+        return fabric(skb, cfg, &h);
+    return control(skb, &h);
+}
+
+/* tc ingress of interfaces that are no KIRA links: our prefixes have no business there. */
+SEC("tc")
+int hd_guard(struct __sk_buff *skb)
+{
+    const struct hd_bpf_config *cfg = config();
+    struct plain_headers h;
+
+    if (cfg && ipv6_frame(skb, &h) && has_our_prefix(cfg, &h.ip))
+        return drop(HD_BPF_DROP_GUARD);
+    return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
