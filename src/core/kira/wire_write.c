@@ -141,8 +141,7 @@ void hd_kira_write_mac(struct hd_writer *w, uint16_t key_id, uint64_t counter)
     write_mac(w, key_id, counter, empty);
 }
 
-/* --- a whole message again ----------------------------------------------------------------------
- */
+/* --- a whole message again --- */
 
 static void encode_route(struct hd_writer *w, const struct hd_kira_msg *m)
 {
@@ -273,8 +272,7 @@ int hd_kira_encode(struct hd_writer *w, const struct hd_kira_msg *m)
     return hd_kira_write_end(w);
 }
 
-/* --- echo ---------------------------------------------------------------------------------------
- */
+/* --- echo --- */
 
 void hd_kira_echo_write(struct hd_writer *w, const struct hd_kira_echo *e)
 {
