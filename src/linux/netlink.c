@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rtnetlink by libmnl (netlink.h). Two sockets: notifications arrive on one without waiting,
+ * requests and their answers use the other, so that an answer never hides behind a burst of news.
+ */
+#include "linux/netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/base.h"
+#include "lib/code_points.h"
+
+#define BUFFER_BYTES (32 * 1024)
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static void copy_text(char *to, size_t size, const struct nlattr *a)
+{
+    size_t len = HD_MIN(strnlen(mnl_attr_get_str(a), mnl_attr_get_payload_len(a)), size - 1);
+    memcpy(to, mnl_attr_get_str(a), len);
+    to[len] = '\0';
+}
+
+static void read_link_info(const struct nlattr *nest, struct hd_link_facts *f)
+{
+    const struct nlattr *a;
+    mnl_attr_for_each_nested(a, nest)
+    {
+        if (mnl_attr_get_type(a) == IFLA_INFO_KIND) {
+            copy_text(f->kind, sizeof f->kind, a);
+        } else if (mnl_attr_get_type(a) == IFLA_INFO_SLAVE_KIND) {
+            copy_text(f->master_kind, sizeof f->master_kind, a);
+        }
+    }
+}
+
+static void read_xdp(const struct nlattr *nest, struct hd_link_facts *f)
+{
+    const struct nlattr *a;
+    mnl_attr_for_each_nested(a, nest)
+    {
+        if (mnl_attr_get_type(a) == IFLA_XDP_PROG_ID && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+            f->xdp_program = mnl_attr_get_u32(a);
+        }
+    }
+}
+
+static void read_inet6(const struct nlattr *nest, struct hd_link_facts *f)
+{
+    const struct nlattr *family, *a;
+    mnl_attr_for_each_nested(family, nest)
+    {
+        if (mnl_attr_get_type(family) != AF_INET6) {
+            continue;
+        }
+        f->ipv6_off = false;
+        mnl_attr_for_each_nested(a, family)
+        {
+            const int32_t *conf = mnl_attr_get_payload(a);
+            if (mnl_attr_get_type(a) == IFLA_INET6_CONF &&
+                mnl_attr_get_payload_len(a) >= (DEVCONF_DISABLE_IPV6 + 1) * sizeof *conf) {
+                f->ipv6_off = conf[DEVCONF_DISABLE_IPV6] != 0;
+            }
+        }
+    }
+}
+
+static void read_link_attr(const struct nlattr *a, struct hd_link_facts *f)
+{
+    switch (mnl_attr_get_type(a)) {
+    case IFLA_IFNAME:
+        copy_text(f->name, sizeof f->name, a);
+        break;
+    case IFLA_IFALIAS:
+        copy_text(f->alias, sizeof f->alias, a);
+        break;
+    case IFLA_MTU:
+        f->mtu = mnl_attr_get_u32(a);
+        break;
+    case IFLA_OPERSTATE:
+        f->operstate = mnl_attr_get_u8(a);
+        break;
+    case IFLA_ADDRESS:
+        if (mnl_attr_get_payload_len(a) == sizeof f->mac) {
+            memcpy(&f->mac, mnl_attr_get_payload(a), sizeof f->mac);
+        }
+        break;
+    case IFLA_LINKINFO:
+        read_link_info(a, f);
+        break;
+    case IFLA_XDP:
+        read_xdp(a, f);
+        break;
+    case IFLA_AF_SPEC:
+        read_inet6(a, f);
+        break;
+    case IFLA_PARENT_DEV_NAME:
+        f->has_parent = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_link(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+{
+    const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    /* A bridge speaks of its ports with its own family: that a port left is not that it is gone. */
+    if (sink->link == NULL || i->ifi_family != AF_UNSPEC) {
+        return;
+    }
+    struct hd_link_facts f = {.ifindex = (uint32_t)i->ifi_index,
+                              .type = i->ifi_type,
+                              .flags = i->ifi_flags,
+                              .gone = h->nlmsg_type == RTM_DELLINK,
+                              .ipv6_off = true}; /* no inet6 section: no IPv6 on it */
+    mnl_attr_for_each(a, h, sizeof *i)
+    {
+        read_link_attr(a, &f);
+    }
+    sink->link(sink->user, &f);
+}
+
+static void read_address(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+{
+    const struct ifaddrmsg *i = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    if (sink->address == NULL || i->ifa_family != AF_INET6) {
+        return;
+    }
+    struct hd_address_facts f = {
+        .ifindex = i->ifa_index, .len = i->ifa_prefixlen, .gone = h->nlmsg_type == RTM_DELADDR};
+    uint32_t flags = i->ifa_flags;
+    mnl_attr_for_each(a, h, sizeof *i)
+    {
+        unsigned type = mnl_attr_get_type(a);
+        bool own = type == IFA_LOCAL;
+        if ((own || type == IFA_ADDRESS) && mnl_attr_get_payload_len(a) == sizeof f.address) {
+            memcpy(&f.address, mnl_attr_get_payload(a), sizeof f.address);
+        } else if (type == IFA_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+            flags = mnl_attr_get_u32(a);
+        }
+    }
+    f.tentative = ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0) ||
+                  (flags & IFA_F_DADFAILED) != 0;
+    sink->address(sink->user, &f);
+}
+
+static uint32_t read_metrics_mtu(const struct nlattr *nest)
+{
+    const struct nlattr *a;
+    mnl_attr_for_each_nested(a, nest)
+    {
+        if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+            return mnl_attr_get_u32(a);
+        }
+    }
+    return 0;
+}
+
+static void read_route(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+{
+    const struct rtmsg *r = mnl_nlmsg_get_payload(h);
+    const struct nlattr *a;
+    if (sink->route == NULL || (r->rtm_flags & RTM_F_CLONED) != 0) {
+        return;
+    }
+    struct hd_route_facts f = {.family = r->rtm_family,
+                               .protocol = r->rtm_protocol,
+                               .type = r->rtm_type,
+                               .len = r->rtm_dst_len,
+                               .table = r->rtm_table,
+                               .gone = h->nlmsg_type == RTM_DELROUTE};
+    mnl_attr_for_each(a, h, sizeof *r)
+    {
+        switch (mnl_attr_get_type(a)) {
+        case RTA_DST:
+            if (mnl_attr_get_payload_len(a) == sizeof f.to) {
+                memcpy(&f.to, mnl_attr_get_payload(a), sizeof f.to);
+            }
+            break;
+        case RTA_OIF:
+            f.ifindex = mnl_attr_get_u32(a);
+            break;
+        case RTA_TABLE:
+            f.table = mnl_attr_get_u32(a);
+            break;
+        case RTA_METRICS:
+            f.mtu = read_metrics_mtu(a);
+            break;
+        default:
+            break;
+        }
+    }
+    sink->route(sink->user, &f);
+}
+
+static int on_message(const struct nlmsghdr *h, void *data)
+{
+    const struct hd_netlink_sink *sink = data;
+    switch (h->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+        read_link(h, sink);
+        break;
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+        read_address(h, sink);
+        break;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        read_route(h, sink);
+        break;
+    default:
+        break;
+    }
+    return MNL_CB_OK;
+}
+
+/* --- sockets -------------------------------------------------------------------------------------
+ */
+
+int hd_netlink_open(struct hd_netlink *n, bool routes)
+{
+    uint32_t groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR;
+    if (routes) {
+        groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+    }
+    memset(n, 0, sizeof *n);
+    n->buffer = malloc(BUFFER_BYTES);
+    n->requests = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    n->notifications = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (n->buffer == NULL || n->requests == NULL || n->notifications == NULL ||
+        mnl_socket_bind(n->requests, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        mnl_socket_bind(n->notifications, groups, MNL_SOCKET_AUTOPID) < 0) {
+        hd_netlink_close(n);
+        return HD_ESYS;
+    }
+    return 0;
+}
+
+void hd_netlink_close(struct hd_netlink *n)
+{
+    if (n->requests != NULL) {
+        mnl_socket_close(n->requests);
+    }
+    if (n->notifications != NULL) {
+        mnl_socket_close(n->notifications);
+    }
+    free(n->buffer);
+    memset(n, 0, sizeof *n);
+}
+
+int hd_netlink_fd(const struct hd_netlink *n)
+{
+    return mnl_socket_get_fd(n->notifications);
+}
+
+int hd_netlink_read(struct hd_netlink *n, const struct hd_netlink_sink *sink)
+{
+    bool lost = false;
+    for (;;) {
+        ssize_t got = mnl_socket_recvfrom(n->notifications, n->buffer, BUFFER_BYTES);
+        if (got > 0) {
+            mnl_cb_run(n->buffer, (size_t)got, 0, 0, on_message, (void *)(uintptr_t)sink);
+        } else if (got < 0 && (errno == ENOBUFS || errno == ENOSPC)) {
+            lost = true; /* ENOSPC: libmnl's word for a message larger than the buffer */
+        } else {
+            return lost ? HD_EAGAIN : 0;
+        }
+    }
+}
+
+/* Sends a request and runs through its answers. */
+static int talk(struct hd_netlink *n, struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+{
+    static const struct hd_netlink_sink nobody;
+    unsigned port = mnl_socket_get_portid(n->requests);
+    uint32_t sequence = ++n->sequence;
+    int run = MNL_CB_OK;
+
+    h->nlmsg_seq = sequence;
+    if (mnl_socket_sendto(n->requests, h, h->nlmsg_len) < 0) {
+        return HD_ESYS;
+    }
+    while (run > MNL_CB_STOP) {
+        ssize_t got = mnl_socket_recvfrom(n->requests, n->buffer, BUFFER_BYTES);
+        if (got <= 0) {
+            return HD_ESYS;
+        }
+        run = mnl_cb_run(n->buffer, (size_t)got, sequence, port, on_message,
+                         (void *)(uintptr_t)(sink != NULL ? sink : &nobody));
+    }
+    return run == MNL_CB_STOP ? 0 : HD_ESYS;
+}
+
+int hd_netlink_dump(struct hd_netlink *n, enum hd_netlink_what what,
+                    const struct hd_netlink_sink *sink)
+{
+    struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
+    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    if (what == HD_NETLINK_LINKS) {
+        h->nlmsg_type = RTM_GETLINK;
+        struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+        i->ifi_family = AF_UNSPEC;
+        mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    } else if (what == HD_NETLINK_ADDRESSES) {
+        h->nlmsg_type = RTM_GETADDR;
+        struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+        i->ifa_family = AF_INET6;
+    } else {
+        h->nlmsg_type = RTM_GETROUTE;
+        struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
+        r->rtm_family = what == HD_NETLINK_ROUTES6 ? AF_INET6 : AF_INET;
+    }
+    return talk(n, h, sink);
+}
+
+/* --- changes -------------------------------------------------------------------------------------
+ */
+
+static struct nlmsghdr *route_message(struct hd_netlink *n, uint16_t type, uint16_t flags,
+                                      const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex)
+{
+    struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
+    h->nlmsg_type = type;
+    h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+    struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
+    r->rtm_family = AF_INET6;
+    r->rtm_dst_len = len;
+    r->rtm_table = RT_TABLE_MAIN;
+    r->rtm_protocol = HD_ROUTE_PROTOCOL;
+    r->rtm_scope = RT_SCOPE_UNIVERSE;
+    r->rtm_type = RTN_UNICAST;
+    mnl_attr_put(h, RTA_DST, sizeof *prefix, prefix);
+    mnl_attr_put_u32(h, RTA_OIF, ifindex);
+    return h;
+}
+
+int hd_netlink_route_set(struct hd_netlink *n, const struct hd_ip6 *prefix, uint8_t len,
+                         uint32_t ifindex, uint32_t mtu)
+{
+    struct nlmsghdr *h =
+        route_message(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, len, ifindex);
+    struct nlattr *metrics = mnl_attr_nest_start(h, RTA_METRICS);
+    mnl_attr_put_u32(h, RTAX_MTU, mtu);
+    mnl_attr_nest_end(h, metrics);
+    return talk(n, h, NULL);
+}
+
+int hd_netlink_route_del(struct hd_netlink *n, const struct hd_ip6 *prefix, uint8_t len,
+                         uint32_t ifindex)
+{
+    int error = talk(n, route_message(n, RTM_DELROUTE, 0, prefix, len, ifindex), NULL);
+    return error == HD_ESYS && errno == ESRCH ? HD_ENOENT : error;
+}
+
+int hd_netlink_link_alias(struct hd_netlink *n, uint32_t ifindex, const char *alias)
+{
+    struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
+    h->nlmsg_type = RTM_SETLINK;
+    h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+    i->ifi_family = AF_UNSPEC;
+    i->ifi_index = (int)ifindex;
+    mnl_attr_put_str(h, IFLA_IFALIAS, alias);
+    return talk(n, h, NULL);
+}
