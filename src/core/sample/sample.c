@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sample core (see sample.h and doc/new-protocol.md).
+ *
+ * All it may keep is in struct sample and in blocks of the router's pool. Room for every timer is
+ * reserved at the start, so that arming one later cannot fail; a neighbour is made whole or not at
+ * all.
+ */
+#include "core/sample/sample.h"
+
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/code_points.h"
+#include "lib/cursor.h"
+#include "lib/timerq.h"
+
+#define PORT      1 /* our own name of the only port */
+#define VERSION   1
+#define HELLO_LEN 8
+
+enum message { HELLO = 1, GOODBYE = 2 };
+enum timer_kind { TIMER_HELLO = 1, TIMER_HOLD };
+
+struct interface {
+    struct hd_timer timer; /* TIMER_HELLO */
+    uint32_t ifindex;
+};
+
+struct neighbour {
+    struct hd_timer timer; /* TIMER_HOLD */
+    uint32_t node;
+    uint32_t ifindex;
+    uint32_t adj;
+    struct hd_ip6 link_local;
+    hd_time since;
+};
+
+struct sample {
+    struct hd_sample_config config;
+    struct hd_timerq timers;
+    struct interface *interfaces[HD_SAMPLE_INTERFACES_MAX];
+    struct neighbour *neighbours[HD_SAMPLE_NEIGHBOURS_MAX];
+};
+
+static const struct hd_ip6 group = {.b = HD_SAMPLE_GROUP};
+
+void hd_sample_config_default(struct hd_sample_config *c)
+{
+    *c = (struct hd_sample_config){.hello_interval_ns = HD_SEC(1), .hold_ns = HD_SEC(4)};
+}
+
+struct hd_ip6 hd_sample_address(uint32_t node)
+{
+    struct hd_ip6 a = {.b = {0xfd, 0x5a}};
+
+    for (unsigned i = 0; i < 4; i++)
+        a.b[12 + i] = (uint8_t)(node >> (24 - 8 * i));
+    return a;
+}
+
+static void arm(struct sample *s, struct hd_ctx *c, struct hd_timer *t, hd_time after_ns)
+{
+    int error = hd_timer_arm(&s->timers, c->pool, t, hd_time_add(c->now, after_ns));
+
+    HD_ASSERT(error == 0); /* reserved at the start */
+}
+
+static void send_message(struct sample *s, struct hd_ctx *c, uint32_t ifindex, enum message type)
+{
+    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_SEND, HELLO_LEN);
+
+    if (e == NULL)
+        return;
+    e->u.send.port = PORT;
+    e->u.send.ifindex = ifindex;
+    e->u.send.to = group;
+    e->u.send.len = HELLO_LEN;
+    struct hd_writer w = hd_writer_make(hd_fx_payload(e), HELLO_LEN);
+    hd_write_u8(&w, VERSION);
+    hd_write_u8(&w, (uint8_t)type);
+    hd_write_u16(&w, 0);
+    hd_write_u32(&w, s->config.node);
+}
+
+static void raise_event(struct hd_ctx *c, uint32_t node, bool up)
+{
+    struct hd_sample_row_event row = {.node = node, .up = up};
+    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, sizeof row);
+
+    if (e == NULL)
+        return;
+    e->u.event.list = HD_SAMPLE_LIST_EVENT;
+    e->u.event.len = sizeof row;
+    memcpy(hd_fx_payload(e), &row, sizeof row);
+}
+
+/* --- neighbours ------------------------------------------------------------------------------ */
+
+/* The place of a number; of 0: a free place. NULL when there is none. */
+static struct neighbour **neighbour_place(struct sample *s, uint32_t node)
+{
+    for (unsigned i = 0; i < HD_SAMPLE_NEIGHBOURS_MAX; i++) {
+        struct neighbour *n = s->neighbours[i];
+        if ((n != NULL ? n->node : 0) == node)
+            return &s->neighbours[i];
+    }
+    return NULL;
+}
+
+static struct hd_route_key route_key(uint32_t node)
+{
+    return (struct hd_route_key){.prefix = hd_sample_address(node), .len = 128};
+}
+
+/* Makes a neighbour with its adjacency and its route; without memory the next hello tries again. */
+static void neighbour_up(struct sample *s, struct hd_ctx *c, const struct hd_in_datagram *d,
+                         uint32_t node)
+{
+    struct neighbour **place = neighbour_place(s, 0);
+    struct neighbour *n = place != NULL ? hd_pool_alloc(c->pool, sizeof *n) : NULL;
+    struct hd_adj_value adj = {
+        .ifindex = d->ifindex, .link_local = d->from, .mac = d->from_mac, .admitted = true};
+    struct hd_route_key key = route_key(node);
+
+    if (n == NULL)
+        return;
+    *n = (struct neighbour){.timer.kind = TIMER_HOLD,
+                            .node = node,
+                            .ifindex = d->ifindex,
+                            .link_local = d->from,
+                            .since = c->now};
+    int made = hd_model_adj_add(c->model, c->core, &adj);
+    if (made < 0)
+        goto free_neighbour;
+    n->adj = (uint32_t)made;
+    struct hd_route_value route = {.act = HD_ROUTE_DIRECT, .adj = n->adj};
+    if (hd_model_route_set(c->model, c->core, &key, &route) != 0)
+        goto delete_adj;
+    *place = n;
+    arm(s, c, &n->timer, s->config.hold_ns);
+    raise_event(c, node, true);
+    return;
+
+delete_adj:
+    hd_model_adj_del(c->model, n->adj);
+free_neighbour:
+    hd_pool_free(c->pool, n, sizeof *n);
+}
+
+static void neighbour_down(struct sample *s, struct hd_ctx *c, struct neighbour **place)
+{
+    struct neighbour *n = *place;
+    struct hd_route_key key = route_key(n->node);
+
+    *place = NULL;
+    hd_timer_stop(&s->timers, &n->timer);
+    hd_model_route_del(c->model, &key);
+    hd_model_adj_del(c->model, n->adj);
+    raise_event(c, n->node, false);
+    hd_pool_free(c->pool, n, sizeof *n);
+}
+
+/* --- interfaces ------------------------------------------------------------------------------ */
+
+static struct interface **interface_place(struct sample *s, uint32_t ifindex)
+{
+    for (unsigned i = 0; i < HD_SAMPLE_INTERFACES_MAX; i++) {
+        struct interface *f = s->interfaces[i];
+        if ((f != NULL ? f->ifindex : 0) == ifindex)
+            return &s->interfaces[i];
+    }
+    return NULL;
+}
+
+static void interface_up(struct sample *s, struct hd_ctx *c, uint32_t ifindex)
+{
+    struct interface **place = interface_place(s, 0);
+    struct interface *f = place != NULL ? hd_pool_alloc(c->pool, sizeof *f) : NULL;
+
+    if (f == NULL)
+        return;
+    *f = (struct interface){.timer.kind = TIMER_HELLO, .ifindex = ifindex};
+    *place = f;
+    arm(s, c, &f->timer, 0);
+}
+
+static void interface_down(struct sample *s, struct hd_ctx *c, struct interface **place)
+{
+    struct interface *f = *place;
+
+    *place = NULL;
+    hd_timer_stop(&s->timers, &f->timer);
+    for (unsigned i = 0; i < HD_SAMPLE_NEIGHBOURS_MAX; i++)
+        if (s->neighbours[i] != NULL && s->neighbours[i]->ifindex == f->ifindex)
+            neighbour_down(s, c, &s->neighbours[i]);
+    hd_pool_free(c->pool, f, sizeof *f);
+}
+
+/* --- inputs ---------------------------------------------------------------------------------- */
+
+static void on_interface(struct sample *s, struct hd_ctx *c, const struct hd_in_interface *in)
+{
+    struct interface **place = interface_place(s, in->ifindex);
+    bool use = in->up && in->usable && !in->gone;
+
+    if (use && place == NULL)
+        interface_up(s, c, in->ifindex);
+    else if (!use && place != NULL)
+        interface_down(s, c, place);
+}
+
+static void on_datagram(struct sample *s, struct hd_ctx *c, const struct hd_in_datagram *d)
+{
+    struct hd_reader r = hd_reader_make(d->bytes, d->len);
+    uint8_t version = hd_read_u8(&r);
+    uint8_t type = hd_read_u8(&r);
+    hd_read_u16(&r);
+    uint32_t node = hd_read_u32(&r);
+
+    if (r.bad || version != VERSION || (type != HELLO && type != GOODBYE) || node == 0 ||
+        node == s->config.node || d->routed || !hd_ip6_is_link_local(&d->from) ||
+        interface_place(s, d->ifindex) == NULL)
+        return;
+    struct neighbour **place = neighbour_place(s, node);
+    if (place == NULL) {
+        if (type == HELLO)
+            neighbour_up(s, c, d, node);
+        return;
+    }
+    /* Somebody else with this number, or it over a second link: the first holds until it is silent.
+     */
+    if ((*place)->ifindex != d->ifindex || !hd_ip6_equal(&(*place)->link_local, &d->from))
+        return;
+    if (type == HELLO)
+        arm(s, c, &(*place)->timer, s->config.hold_ns);
+    else
+        neighbour_down(s, c, place);
+}
+
+static void on_command(struct sample *s, struct hd_ctx *c, const struct hd_in_command *in)
+{
+    int error = HD_EUNSUPPORTED;
+
+    if (in->cancel) /* we answer at once: nothing is open */
+        return;
+    if (in->verb == HD_SAMPLE_FORGET && in->len == sizeof(struct hd_sample_forget)) {
+        const struct hd_sample_forget *args = in->args;
+        struct neighbour **place = args->node != 0 ? neighbour_place(s, args->node) : NULL;
+        if (place != NULL)
+            neighbour_down(s, c, place);
+        error = place != NULL ? 0 : HD_ENOENT;
+    }
+    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_REPLY, 0);
+    if (e == NULL)
+        return;
+    e->u.reply.command = in->id;
+    e->u.reply.flags = HD_REPLY_LAST;
+    e->u.reply.error = error;
+}
+
+/* --- the contract ---------------------------------------------------------------------------- */
+
+static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
+{
+    struct sample *s = state;
+    const struct hd_sample_config *n = config;
+
+    if (len != sizeof *n || n->hello_interval_ns <= 0 || n->hold_ns < n->hello_interval_ns)
+        return HD_EINVAL;
+    uint32_t node = s->config.node; /* is kept when the new config does not name one */
+    s->config = *n;
+    if (n->node == 0)
+        s->config.node = node;
+    return 0;
+}
+
+static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
+{
+    struct sample *s = state;
+
+    hd_sample_config_default(&s->config);
+    s->config.node = 1 + (uint32_t)hd_random_below(c->random, UINT32_MAX);
+    if (in->config != NULL) {
+        int error = configure(s, c, in->config, in->config_len);
+        if (error != 0)
+            return error;
+    }
+    int error =
+        hd_timerq_reserve(&s->timers, c->pool, HD_SAMPLE_NEIGHBOURS_MAX + HD_SAMPLE_INTERFACES_MAX);
+    if (error != 0)
+        return error;
+    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_OPEN_PORT, 0);
+    if (e != NULL)
+        e->u.port = (struct hd_fx_port){
+            .port = PORT, .kind = HD_PORT_UDP6, .number = HD_SAMPLE_UDP_PORT, .group = group};
+    return 0;
+}
+
+static void input(void *state, struct hd_ctx *c, const struct hd_input *in)
+{
+    if (in->type == HD_IN_DATAGRAM)
+        on_datagram(state, c, &in->u.datagram);
+    else if (in->type == HD_IN_INTERFACE)
+        on_interface(state, c, &in->u.interface);
+    else if (in->type == HD_IN_COMMAND)
+        on_command(state, c, &in->u.command);
+}
+
+static void due(void *state, struct hd_ctx *c)
+{
+    struct sample *s = state;
+    struct hd_timer *t;
+
+    while ((t = hd_timerq_pop(&s->timers, c->now)) != NULL) {
+        if (t->kind == TIMER_HELLO) {
+            struct interface *f = HD_CONTAINER_OF(t, struct interface, timer);
+            send_message(s, c, f->ifindex, HELLO);
+            arm(s, c, t, hd_random_jitter(c->random, s->config.hello_interval_ns));
+        } else {
+            struct neighbour *n = HD_CONTAINER_OF(t, struct neighbour, timer);
+            neighbour_down(s, c, neighbour_place(s, n->node));
+        }
+    }
+}
+
+static void work(void *state, struct hd_ctx *c, uint32_t units)
+{
+    /* Every input is answered at once: no table here is long enough to be walked in slices. */
+}
+
+static uint32_t rows(const void *state, struct hd_ctx *c, uint16_t list,
+                     struct hd_row_cursor *cursor, void *out, uint32_t max)
+{
+    const struct sample *s = state;
+    struct hd_sample_row_neighbour *row = out;
+    uint32_t n = 0;
+
+    for (;;) { /* the neighbour with the smallest number above the cursor */
+        const struct neighbour *next = NULL;
+        for (unsigned i = 0; i < HD_SAMPLE_NEIGHBOURS_MAX; i++) {
+            const struct neighbour *o = s->neighbours[i];
+            if (o != NULL && o->node > cursor->a && (next == NULL || o->node < next->node))
+                next = o;
+        }
+        cursor->end = next == NULL || list != HD_SAMPLE_LIST_NEIGHBOURS;
+        if (cursor->end || n == max)
+            return n;
+        row[n++] = (struct hd_sample_row_neighbour){.node = next->node,
+                                                    .ifindex = next->ifindex,
+                                                    .adj = next->adj,
+                                                    .address = hd_sample_address(next->node),
+                                                    .link_local = next->link_local,
+                                                    .up_ns = c->now - next->since};
+        cursor->a = next->node;
+    }
+}
+
+static void stop(void *state, struct hd_ctx *c)
+{
+    struct sample *s = state;
+
+    for (unsigned i = 0; i < HD_SAMPLE_INTERFACES_MAX; i++) {
+        if (s->interfaces[i] == NULL)
+            continue;
+        send_message(s, c, s->interfaces[i]->ifindex, GOODBYE);
+        interface_down(s, c, &s->interfaces[i]);
+    }
+    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_CLOSE_PORT, 0);
+    if (e != NULL)
+        e->u.port.port = PORT;
+    hd_timerq_free(&s->timers, c->pool);
+}
+
+static struct hd_answer answer(const void *state)
+{
+    const struct sample *s = state;
+
+    return (struct hd_answer){.deadline = hd_timerq_next(&s->timers)};
+}
+
+const struct hd_core_ops hd_sample_ops = {
+    .name = "sample",
+    .state_size = sizeof(struct sample),
+    .start = start,
+    .input = input,
+    .due = due,
+    .work = work,
+    .configure = configure,
+    .rows = rows,
+    .stop = stop,
+    .answer = answer,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every protocol of Heddle, one line each, and who listens to whom. Adding a protocol means a
+ * folder under core/, a number in router.h and a line here (doc/new-protocol.md).
+ */
+#include "router/cores.h"
+
+#include "core/kira/kira.h"
+#include "core/sample/sample.h"
+#include "lib/base.h"
+
+static const struct hd_core_ops *const cores[HD_CORE_COUNT] = {
+    [HD_CORE_KIRA] = &hd_kira_ops,
+    [HD_CORE_SAMPLE] = &hd_sample_ops,
+};
+
+/* Nobody listens to another core yet. */
+const struct hd_event_route hd_event_routes[] = {
+    {0, 0, 0},
+};
+
+const struct hd_core_ops *hd_core_ops(uint8_t core)
+{
+    return core < HD_ARRAY_LEN(cores) ? cores[core] : NULL;
+}
