@@ -17,17 +17,18 @@
 #define HD_KIRA_GROUP                                                                              \
     {                                                                                              \
         0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1                                       \
-    }                                   /* 2.2: ff02::1, all nodes, registered */
-#define HD_KIRA_POINT_MAC          0xf0 /* 5.16: object, link MAC; ours, experimental */
-#define HD_KIRA_POINT_SIGNATURE    0xf1 /* 5.16: object, end-to-end signature; ours, experimental */
-#define HD_KIRA_POINT_OVERLAY_HOPS 0xf2 /* object, positions of overlay hops; ours, experimental   \
+    }                                /* 2.2: ff02::1, all nodes, registered */
+#define HD_KIRA_POINT_MAC       0xf0 /* 5.16: object, link MAC; ours, experimental */
+#define HD_KIRA_POINT_SIGNATURE 0xf1 /* 5.16: object, end-to-end signature; ours, experimental */
+#define HD_KIRA_POINT_OVERLAY_HOPS                                                                 \
+    0xf2                                /* object, positions of overlay hops; ours, experimental   \
                                          */
 #define HD_KIRA_POINT_CAPABILITIES 0xf3 /* object, what a neighbour can do; ours, experimental */
 #define HD_KIRA_POINT_ECHO         0xec /* first byte of the 16-byte link echo; ours, experimental */
 #define HD_KIRA_DEVICE             "kira0" /* interface that holds a node's address; ours */
 
 /* Linux, spec/forwarding-on-linux.md */
-#define HD_RT_PROTOCOL 0x4b /* rtm_protocol of our routes; free in rt_protos, experimental */
+#define HD_ROUTE_PROTOCOL 0x4b /* rtm_protocol of our routes; free in rt_protos, experimental */
 
 /* The sample core, doc/new-protocol.md */
 #define HD_SAMPLE_UDP_PORT 19999 /* never leaves a link; not registered, experimental */
