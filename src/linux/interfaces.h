@@ -2,18 +2,18 @@
 /*
  * Which interfaces Heddle uses, and why not the others (design.md, section 7).
  *
- * A host with two networks becomes a router between them as soon as both are used, so in the initial
- * namespace only ports that are certainly meant are taken: physical Ethernet without the default route
- * and without somebody else's XDP program. In any other namespace somebody made the interfaces on
- * purpose: all Ethernet is taken. `--interface GLOB` overrides both ways: what fits is taken wherever it
- * can work at all, what does not fit is left.
+ * A host with two networks becomes a router between them as soon as both are used, so in the
+ * initial namespace only ports that are certainly meant are taken: physical Ethernet without the
+ * default route and without somebody else's XDP program. In any other namespace somebody made the
+ * interfaces on purpose: all Ethernet is taken. `--interface GLOB` overrides both ways: what fits
+ * is taken wherever it can work at all, what does not fit is left.
  *
  * The judgement is a pure function; around it a table follows the kernel and tells changes.
  */
 #ifndef HD_LINUX_INTERFACES_H
 #define HD_LINUX_INTERFACES_H
 
-#include "linux/netlink.h"
+#include "linux/rtnl.h"
 
 /* 1280 bytes for IPv6 and 44 for the label header (forwarding-on-linux.md, section 4). */
 #define HD_INTERFACE_MTU_MIN 1324
@@ -45,8 +45,8 @@ struct hd_interface {
     struct hd_ip6 link_locals[HD_INTERFACE_LINK_LOCALS];
     uint8_t link_local_count;
     bool default_route;
-    bool seen;     /* in the dump that runs */
-    bool attached; /* the data plane was told to use it */
+    bool seen;                   /* in the dump that runs */
+    bool attached;               /* the data plane was told to use it */
     struct hd_in_interface told; /* what the listener knows */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table that follows the kernel's links and addresses (interfaces.h). Facts come in any order and
- * any number; what they mean is worked out once per round by hd_interfaces_tell, which compares with what
- * was told before. So a lost notification costs a dump and nothing else.
+ * The table that follows the kernel's links and addresses (interfaces.h). Facts come in any order
+ * and any number; what they mean is worked out once per round by hd_interfaces_tell, which compares
+ * with what was told before. So a lost notification costs a dump and nothing else.
  */
 #include "linux/interfaces.h"
 
@@ -133,7 +133,8 @@ void hd_interfaces_dump_end(struct hd_interfaces *t)
     }
 }
 
-/* --- telling ------------------------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------------------------
+ */
 
 static bool is_wireless(const char *name)
 {

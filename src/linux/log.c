@@ -12,7 +12,7 @@
 
 #include "lib/base.h"
 #include "lib/hash.h"
-#include "linux/loop.h"
+#include "linux/event_loop.h"
 
 #define LINE_MAX_BYTES 768
 

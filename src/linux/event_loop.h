@@ -3,8 +3,8 @@
  * The wait of a process of heddled: epoll with deadlines in nanoseconds. It knows descriptors and
  * whom to call, nothing else; what must happen in which order is the business of its user.
  */
-#ifndef HD_LINUX_LOOP_H
-#define HD_LINUX_LOOP_H
+#ifndef HD_LINUX_EVENT_LOOP_H
+#define HD_LINUX_EVENT_LOOP_H
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink by libmnl (netlink.h). Two sockets: notifications arrive on one without waiting,
+ * rtnetlink by libmnl (rtnl.h). Two sockets: notifications arrive on one without waiting,
  * requests and their answers use the other, so that an answer never hides behind a burst of news.
  */
-#include "linux/netlink.h"
+#include "linux/rtnl.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -31,52 +31,50 @@ static void copy_text(char *to, size_t size, const struct nlattr *a)
     to[len] = '\0';
 }
 
-static void read_link_info(const struct nlattr *nest, struct hd_link_facts *f)
+static int link_info_attr(const struct nlattr *a, void *data)
 {
-    const struct nlattr *a;
-    mnl_attr_for_each_nested(a, nest)
-    {
-        if (mnl_attr_get_type(a) == IFLA_INFO_KIND) {
-            copy_text(f->kind, sizeof f->kind, a);
-        } else if (mnl_attr_get_type(a) == IFLA_INFO_SLAVE_KIND) {
-            copy_text(f->master_kind, sizeof f->master_kind, a);
-        }
+    struct hd_link_facts *f = data;
+    if (mnl_attr_get_type(a) == IFLA_INFO_KIND) {
+        copy_text(f->kind, sizeof f->kind, a);
+    } else if (mnl_attr_get_type(a) == IFLA_INFO_SLAVE_KIND) {
+        copy_text(f->master_kind, sizeof f->master_kind, a);
     }
+    return MNL_CB_OK;
 }
 
-static void read_xdp(const struct nlattr *nest, struct hd_link_facts *f)
+static int xdp_attr(const struct nlattr *a, void *data)
 {
-    const struct nlattr *a;
-    mnl_attr_for_each_nested(a, nest)
-    {
-        if (mnl_attr_get_type(a) == IFLA_XDP_PROG_ID && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
-            f->xdp_program = mnl_attr_get_u32(a);
-        }
+    struct hd_link_facts *f = data;
+    if (mnl_attr_get_type(a) == IFLA_XDP_PROG_ID && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+        f->xdp_program = mnl_attr_get_u32(a);
     }
+    return MNL_CB_OK;
 }
 
-static void read_inet6(const struct nlattr *nest, struct hd_link_facts *f)
+static int inet6_attr(const struct nlattr *a, void *data)
 {
-    const struct nlattr *family, *a;
-    mnl_attr_for_each_nested(family, nest)
-    {
-        if (mnl_attr_get_type(family) != AF_INET6) {
-            continue;
-        }
+    struct hd_link_facts *f = data;
+    const int32_t *conf = mnl_attr_get_payload(a);
+    if (mnl_attr_get_type(a) == IFLA_INET6_CONF &&
+        mnl_attr_get_payload_len(a) >= (DEVCONF_DISABLE_IPV6 + 1) * sizeof *conf) {
+        f->ipv6_off = conf[DEVCONF_DISABLE_IPV6] != 0;
+    }
+    return MNL_CB_OK;
+}
+
+static int af_spec_attr(const struct nlattr *a, void *data)
+{
+    struct hd_link_facts *f = data;
+    if (mnl_attr_get_type(a) == AF_INET6) {
         f->ipv6_off = false;
-        mnl_attr_for_each_nested(a, family)
-        {
-            const int32_t *conf = mnl_attr_get_payload(a);
-            if (mnl_attr_get_type(a) == IFLA_INET6_CONF &&
-                mnl_attr_get_payload_len(a) >= (DEVCONF_DISABLE_IPV6 + 1) * sizeof *conf) {
-                f->ipv6_off = conf[DEVCONF_DISABLE_IPV6] != 0;
-            }
-        }
+        mnl_attr_parse_nested(a, inet6_attr, f);
     }
+    return MNL_CB_OK;
 }
 
-static void read_link_attr(const struct nlattr *a, struct hd_link_facts *f)
+static int link_attr(const struct nlattr *a, void *data)
 {
+    struct hd_link_facts *f = data;
     switch (mnl_attr_get_type(a)) {
     case IFLA_IFNAME:
         copy_text(f->name, sizeof f->name, a);
@@ -96,13 +94,13 @@ static void read_link_attr(const struct nlattr *a, struct hd_link_facts *f)
         }
         break;
     case IFLA_LINKINFO:
-        read_link_info(a, f);
+        mnl_attr_parse_nested(a, link_info_attr, f);
         break;
     case IFLA_XDP:
-        read_xdp(a, f);
+        mnl_attr_parse_nested(a, xdp_attr, f);
         break;
     case IFLA_AF_SPEC:
-        read_inet6(a, f);
+        mnl_attr_parse_nested(a, af_spec_attr, f);
         break;
     case IFLA_PARENT_DEV_NAME:
         f->has_parent = true;
@@ -110,12 +108,12 @@ static void read_link_attr(const struct nlattr *a, struct hd_link_facts *f)
     default:
         break;
     }
+    return MNL_CB_OK;
 }
 
-static void read_link(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+static void read_link(const struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
     const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
-    const struct nlattr *a;
     /* A bridge speaks of its ports with its own family: that a port left is not that it is gone. */
     if (sink->link == NULL || i->ifi_family != AF_UNSPEC) {
         return;
@@ -125,54 +123,80 @@ static void read_link(const struct nlmsghdr *h, const struct hd_netlink_sink *si
                               .flags = i->ifi_flags,
                               .gone = h->nlmsg_type == RTM_DELLINK,
                               .ipv6_off = true}; /* no inet6 section: no IPv6 on it */
-    mnl_attr_for_each(a, h, sizeof *i)
-    {
-        read_link_attr(a, &f);
-    }
+    mnl_attr_parse(h, sizeof *i, link_attr, &f);
     sink->link(sink->user, &f);
 }
 
-static void read_address(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+struct address_parse {
+    struct hd_address_facts f;
+    uint32_t flags;
+};
+
+static int address_attr(const struct nlattr *a, void *data)
+{
+    struct address_parse *p = data;
+    uint16_t type = mnl_attr_get_type(a);
+    if ((type == IFA_LOCAL || type == IFA_ADDRESS) &&
+        mnl_attr_get_payload_len(a) == sizeof p->f.address) {
+        memcpy(&p->f.address, mnl_attr_get_payload(a), sizeof p->f.address);
+    } else if (type == IFA_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+        p->flags = mnl_attr_get_u32(a);
+    }
+    return MNL_CB_OK;
+}
+
+static void read_address(const struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
     const struct ifaddrmsg *i = mnl_nlmsg_get_payload(h);
-    const struct nlattr *a;
     if (sink->address == NULL || i->ifa_family != AF_INET6) {
         return;
     }
-    struct hd_address_facts f = {
-        .ifindex = i->ifa_index, .len = i->ifa_prefixlen, .gone = h->nlmsg_type == RTM_DELADDR};
-    uint32_t flags = i->ifa_flags;
-    mnl_attr_for_each(a, h, sizeof *i)
-    {
-        unsigned type = mnl_attr_get_type(a);
-        bool own = type == IFA_LOCAL;
-        if ((own || type == IFA_ADDRESS) && mnl_attr_get_payload_len(a) == sizeof f.address) {
-            memcpy(&f.address, mnl_attr_get_payload(a), sizeof f.address);
-        } else if (type == IFA_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
-            flags = mnl_attr_get_u32(a);
-        }
-    }
-    f.tentative = ((flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0) ||
-                  (flags & IFA_F_DADFAILED) != 0;
-    sink->address(sink->user, &f);
+    struct address_parse p = {.f = {.ifindex = i->ifa_index,
+                                    .len = i->ifa_prefixlen,
+                                    .gone = h->nlmsg_type == RTM_DELADDR},
+                              .flags = i->ifa_flags};
+    mnl_attr_parse(h, sizeof *i, address_attr, &p);
+    p.f.tentative = ((p.flags & IFA_F_TENTATIVE) != 0 && (p.flags & IFA_F_OPTIMISTIC) == 0) ||
+                    (p.flags & IFA_F_DADFAILED) != 0;
+    sink->address(sink->user, &p.f);
 }
 
-static uint32_t read_metrics_mtu(const struct nlattr *nest)
+static int metric_attr(const struct nlattr *a, void *data)
 {
-    const struct nlattr *a;
-    mnl_attr_for_each_nested(a, nest)
-    {
-        if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
-            return mnl_attr_get_u32(a);
-        }
+    struct hd_route_facts *f = data;
+    if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+        f->mtu = mnl_attr_get_u32(a);
     }
-    return 0;
+    return MNL_CB_OK;
 }
 
-static void read_route(const struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+static int route_attr(const struct nlattr *a, void *data)
+{
+    struct hd_route_facts *f = data;
+    switch (mnl_attr_get_type(a)) {
+    case RTA_DST:
+        if (mnl_attr_get_payload_len(a) == sizeof f->to) {
+            memcpy(&f->to, mnl_attr_get_payload(a), sizeof f->to);
+        }
+        break;
+    case RTA_OIF:
+        f->ifindex = mnl_attr_get_u32(a);
+        break;
+    case RTA_TABLE:
+        f->table = mnl_attr_get_u32(a);
+        break;
+    case RTA_METRICS:
+        mnl_attr_parse_nested(a, metric_attr, f);
+        break;
+    default:
+        break;
+    }
+    return MNL_CB_OK;
+}
+
+static void read_route(const struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
     const struct rtmsg *r = mnl_nlmsg_get_payload(h);
-    const struct nlattr *a;
     if (sink->route == NULL || (r->rtm_flags & RTM_F_CLONED) != 0) {
         return;
     }
@@ -182,33 +206,13 @@ static void read_route(const struct nlmsghdr *h, const struct hd_netlink_sink *s
                                .len = r->rtm_dst_len,
                                .table = r->rtm_table,
                                .gone = h->nlmsg_type == RTM_DELROUTE};
-    mnl_attr_for_each(a, h, sizeof *r)
-    {
-        switch (mnl_attr_get_type(a)) {
-        case RTA_DST:
-            if (mnl_attr_get_payload_len(a) == sizeof f.to) {
-                memcpy(&f.to, mnl_attr_get_payload(a), sizeof f.to);
-            }
-            break;
-        case RTA_OIF:
-            f.ifindex = mnl_attr_get_u32(a);
-            break;
-        case RTA_TABLE:
-            f.table = mnl_attr_get_u32(a);
-            break;
-        case RTA_METRICS:
-            f.mtu = read_metrics_mtu(a);
-            break;
-        default:
-            break;
-        }
-    }
+    mnl_attr_parse(h, sizeof *r, route_attr, &f);
     sink->route(sink->user, &f);
 }
 
 static int on_message(const struct nlmsghdr *h, void *data)
 {
-    const struct hd_netlink_sink *sink = data;
+    const struct hd_rtnl_sink *sink = data;
     switch (h->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
@@ -231,7 +235,7 @@ static int on_message(const struct nlmsghdr *h, void *data)
 /* --- sockets -------------------------------------------------------------------------------------
  */
 
-int hd_netlink_open(struct hd_netlink *n, bool routes)
+int hd_rtnl_open(struct hd_rtnl *n, bool routes)
 {
     uint32_t groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR;
     if (routes) {
@@ -244,13 +248,13 @@ int hd_netlink_open(struct hd_netlink *n, bool routes)
     if (n->buffer == NULL || n->requests == NULL || n->notifications == NULL ||
         mnl_socket_bind(n->requests, 0, MNL_SOCKET_AUTOPID) < 0 ||
         mnl_socket_bind(n->notifications, groups, MNL_SOCKET_AUTOPID) < 0) {
-        hd_netlink_close(n);
+        hd_rtnl_close(n);
         return HD_ESYS;
     }
     return 0;
 }
 
-void hd_netlink_close(struct hd_netlink *n)
+void hd_rtnl_close(struct hd_rtnl *n)
 {
     if (n->requests != NULL) {
         mnl_socket_close(n->requests);
@@ -262,12 +266,12 @@ void hd_netlink_close(struct hd_netlink *n)
     memset(n, 0, sizeof *n);
 }
 
-int hd_netlink_fd(const struct hd_netlink *n)
+int hd_rtnl_fd(const struct hd_rtnl *n)
 {
     return mnl_socket_get_fd(n->notifications);
 }
 
-int hd_netlink_read(struct hd_netlink *n, const struct hd_netlink_sink *sink)
+int hd_rtnl_read(struct hd_rtnl *n, const struct hd_rtnl_sink *sink)
 {
     bool lost = false;
     for (;;) {
@@ -283,9 +287,9 @@ int hd_netlink_read(struct hd_netlink *n, const struct hd_netlink_sink *sink)
 }
 
 /* Sends a request and runs through its answers. */
-static int talk(struct hd_netlink *n, struct nlmsghdr *h, const struct hd_netlink_sink *sink)
+static int talk(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
-    static const struct hd_netlink_sink nobody;
+    static const struct hd_rtnl_sink nobody;
     unsigned port = mnl_socket_get_portid(n->requests);
     uint32_t sequence = ++n->sequence;
     int run = MNL_CB_OK;
@@ -305,24 +309,23 @@ static int talk(struct hd_netlink *n, struct nlmsghdr *h, const struct hd_netlin
     return run == MNL_CB_STOP ? 0 : HD_ESYS;
 }
 
-int hd_netlink_dump(struct hd_netlink *n, enum hd_netlink_what what,
-                    const struct hd_netlink_sink *sink)
+int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what, const struct hd_rtnl_sink *sink)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
     h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    if (what == HD_NETLINK_LINKS) {
+    if (what == HD_RTNL_LINKS) {
         h->nlmsg_type = RTM_GETLINK;
         struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
         i->ifi_family = AF_UNSPEC;
         mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    } else if (what == HD_NETLINK_ADDRESSES) {
+    } else if (what == HD_RTNL_ADDRESSES) {
         h->nlmsg_type = RTM_GETADDR;
         struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
         i->ifa_family = AF_INET6;
     } else {
         h->nlmsg_type = RTM_GETROUTE;
         struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
-        r->rtm_family = what == HD_NETLINK_ROUTES6 ? AF_INET6 : AF_INET;
+        r->rtm_family = what == HD_RTNL_ROUTES6 ? AF_INET6 : AF_INET;
     }
     return talk(n, h, sink);
 }
@@ -330,7 +333,7 @@ int hd_netlink_dump(struct hd_netlink *n, enum hd_netlink_what what,
 /* --- changes -------------------------------------------------------------------------------------
  */
 
-static struct nlmsghdr *route_message(struct hd_netlink *n, uint16_t type, uint16_t flags,
+static struct nlmsghdr *route_message(struct hd_rtnl *n, uint16_t type, uint16_t flags,
                                       const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
@@ -348,8 +351,8 @@ static struct nlmsghdr *route_message(struct hd_netlink *n, uint16_t type, uint1
     return h;
 }
 
-int hd_netlink_route_set(struct hd_netlink *n, const struct hd_ip6 *prefix, uint8_t len,
-                         uint32_t ifindex, uint32_t mtu)
+int hd_rtnl_route_set(struct hd_rtnl *n, const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex,
+                      uint32_t mtu)
 {
     struct nlmsghdr *h =
         route_message(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, len, ifindex);
@@ -359,14 +362,13 @@ int hd_netlink_route_set(struct hd_netlink *n, const struct hd_ip6 *prefix, uint
     return talk(n, h, NULL);
 }
 
-int hd_netlink_route_del(struct hd_netlink *n, const struct hd_ip6 *prefix, uint8_t len,
-                         uint32_t ifindex)
+int hd_rtnl_route_del(struct hd_rtnl *n, const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex)
 {
     int error = talk(n, route_message(n, RTM_DELROUTE, 0, prefix, len, ifindex), NULL);
     return error == HD_ESYS && errno == ESRCH ? HD_ENOENT : error;
 }
 
-int hd_netlink_link_alias(struct hd_netlink *n, uint32_t ifindex, const char *alias)
+int hd_rtnl_link_alias(struct hd_rtnl *n, uint32_t ifindex, const char *alias)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
     h->nlmsg_type = RTM_SETLINK;

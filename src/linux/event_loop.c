@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoll with nanosecond deadlines (loop.h). epoll_pwait2 takes a timespec, which spares a timer
- * descriptor and its two system calls per deadline; it is in Linux 5.11, older than our minimum.
+ * epoll with nanosecond deadlines (event_loop.h). epoll_pwait2 takes a timespec, which spares a
+ * timer descriptor and its two system calls per deadline; it is in Linux 5.11, older than our
+ * minimum.
  */
-#include "linux/loop.h"
+#include "linux/event_loop.h"
 
 #include <sys/epoll.h>
 #include <time.h>
