@@ -132,6 +132,32 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
 
 /* --- adjacencies ----------------------------------------------------------------------------- */
 
+/*
+ * Tells a driver that asked which value is in the data plane, or on its way there, when another
+ * takes its place. One that was never pulled is of no interest: the driver has not seen it.
+ */
+static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+{
+    const struct hd_object *o = hd_object_at(m, kind, index);
+    struct hd_model_old_list *list = m->old;
+
+    if (list == NULL || !(o->present || o->in_flight > 0) || (o->queued && !o->queued_del))
+        return;
+    if (list->len == list->cap) {
+        list->lost++;
+        return;
+    }
+    struct hd_model_old *old = &list->v[list->len++];
+    old->kind = (uint8_t)kind;
+    old->index = index;
+    if (kind == HD_OBJ_ADJ)
+        old->v.adj = m->adjs.v[index].v;
+    else if (kind == HD_OBJ_LABEL)
+        old->v.label = m->labels.v[index].v;
+    else
+        old->v.route = m->routes.v[index].v;
+}
+
 static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_value *b)
 {
     return a->ifindex == b->ifindex && hd_ip6_equal(&a->link_local, &b->link_local) &&
@@ -155,6 +181,8 @@ void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_valu
     struct hd_adj *a = &m->adjs.v[adj];
     bool changed = !adj_value_equal(&a->v, v);
 
+    if (changed)
+        tell_old(m, HD_OBJ_ADJ, adj);
     a->v = *v;
     hd_object_want(m, HD_OBJ_ADJ, adj, a->o.owner, changed);
 }
@@ -235,6 +263,8 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
         index = (uint32_t)made;
     } else {
         changed = !label_value_equal(&m->labels.v[index].v, v);
+        if (changed)
+            tell_old(m, HD_OBJ_LABEL, index);
     }
     struct hd_label_entry *e = &m->labels.v[index];
     if (!e->o.wanted) { /* the words belong to the owner before */
@@ -336,6 +366,8 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
         index = (uint32_t)made;
     } else {
         changed = !route_value_equal(&m->routes.v[index].v, v);
+        if (changed)
+            tell_old(m, HD_OBJ_ROUTE, index);
     }
     struct hd_route_entry *e = &m->routes.v[index];
     if (!e->o.wanted)
