@@ -167,7 +167,7 @@ static void take_values(const struct graphml *g, const xmlNode *n, struct hd_sce
     const char *end;
     uint64_t rate;
 
-    if (text != NULL && hd_scn_decimal((const char *)text, 0, &rate, &end) == 0)
+    if (text != NULL && hd_scn_decimal((const char *)text, 0, &rate, &end) == 0 && *end == '\0')
         l->rate_bps = rate;
     xmlFree(text);
     if (a->known && b->known)
