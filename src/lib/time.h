@@ -18,7 +18,9 @@ typedef int64_t hd_time;
 /* Adds a duration to an instant; HD_NEVER stays HD_NEVER and nothing overflows. */
 static inline hd_time hd_time_add(hd_time at, hd_time duration_ns)
 {
-    return at > HD_NEVER - duration_ns && duration_ns > 0 ? HD_NEVER : at + duration_ns;
+    if (at == HD_NEVER || (duration_ns > 0 && at > HD_NEVER - duration_ns))
+        return HD_NEVER;
+    return at + duration_ns;
 }
 
 static inline hd_time hd_time_min(hd_time a, hd_time b)
