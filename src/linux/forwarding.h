@@ -26,6 +26,7 @@ struct hd_fwd_handles {
     int fds[HD_FWD_FDS_MAX];
     uint32_t kira0_ifindex;
     uint16_t node_prefix, label_prefix;
+    uint32_t cpus; /* possible CPUs: a sandboxed process cannot ask (ebpf: size of counters) */
     char features[256]; /* "encapsulation tc; transit tc, xdp eth0; ..." for `status` */
 };
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After a restart of the router process the maps are as they were: their entries become adopted
+ * objects of the new model, which its cores claim or sweep. Adjacencies keep their numbers, since
+ * labels and routes name them.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#include "linux/fwd_ebpf.h"
+
+union key {
+    uint32_t adj;
+    struct hd_bpf_label_key label;
+    struct hd_bpf_node_key node;
+};
+
+union value {
+    struct hd_bpf_adj adj;
+    struct hd_bpf_label label;
+    struct hd_bpf_node node;
+};
+
+struct adoption {
+    struct hd_model *model;
+    uint8_t owner;
+    int (*take)(const struct adoption *a, const union key *k, const union value *v);
+};
+
+static int take_adj(const struct adoption *a, const union key *k, const union value *v)
+{
+    struct hd_adj_value adj = {.ifindex = v->adj.ifindex,
+                               .admitted = (v->adj.flags & HD_BPF_ADJ_ADMITTED) != 0,
+                               .down = (v->adj.flags & HD_BPF_ADJ_DOWN) != 0};
+
+    memcpy(&adj.mac, v->adj.mac, sizeof adj.mac);
+    memcpy(&adj.link_local, v->adj.link_local, sizeof adj.link_local);
+    return hd_model_adopt_adj(a->model, a->owner, k->adj, &adj);
+}
+
+static int take_label(const struct adoption *a, const union key *k, const union value *v)
+{
+    struct hd_label_value label = {.act = (uint8_t)v->label.act, .adj = v->label.adj};
+    struct hd_label key;
+
+    memcpy(&key, k->label.label + 2, sizeof key);
+    memcpy(&label.out, v->label.out + 2, sizeof label.out);
+    return hd_model_adopt_label(a->model, a->owner, &key, &label);
+}
+
+static int take_route(const struct adoption *a, const union key *k, const union value *v)
+{
+    struct hd_route_value route = {
+        .act = (uint8_t)v->node.act, .mtu = (uint16_t)v->node.mtu, .adj = v->node.adj};
+    struct hd_route_key key = {.len = (uint8_t)k->node.prefix_len};
+
+    memcpy(&key.prefix, k->node.prefix, sizeof key.prefix);
+    memcpy(&route.out, v->node.label + 2, sizeof route.out);
+    return hd_model_adopt_route(a->model, a->owner, &key, &route);
+}
+
+static int walk(int map, const struct adoption *a)
+{
+    union key at, next;
+    union value v;
+    int error = 0, rc;
+
+    for (rc = bpf_map_get_next_key(map, NULL, &next); rc == 0 && error == 0;
+         rc = bpf_map_get_next_key(map, &at, &next)) {
+        if (bpf_map_lookup_elem(map, &next, &v) != 0)
+            return HD_ESYS;
+        error = a->take(a, &next, &v);
+        at = next;
+    }
+    if (error != 0)
+        return error;
+    return errno == ENOENT ? 0 : HD_ESYS;
+}
+
+int hd_fwd_ebpf_adopt(const int *maps, struct hd_model *m, uint8_t owner)
+{
+    struct adoption a = {.model = m, .owner = owner, .take = take_adj};
+    int error = walk(maps[HD_EBPF_ADJS], &a);
+
+    a.take = take_label;
+    if (error == 0)
+        error = walk(maps[HD_EBPF_LABELS], &a);
+    a.take = take_route;
+    if (error == 0)
+        error = walk(maps[HD_EBPF_NODES], &a);
+    return error;
+}
