@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of the simulator, shared by its files:
+ *
+ *   engine.c   creation, the loop, who handles which event
+ *   node.c     a router's life: start, death, the calls of the contract, their effects
+ *   install.c  model changes on their way into the data plane; what is in force meanwhile
+ *   link.c     what a link does to a datagram or packet
+ *   packet.c   one forwarding step, packets hop by hop, reports to cores
+ *   reach.c    walks, shortest paths, reachability and stretch
+ *   check.c    what must never happen
+ *   schedule.c faults, probes and expectations of a scenario
+ */
+#ifndef HD_SIM_ENGINE_H
+#define HD_SIM_ENGINE_H
+
+#include "lib/base.h"
+#include "lib/map.h"
+#include "sim/queue.h"
+#include "sim/sim.h"
+
+enum event_kind {
+    EV_DATAGRAM = 1, /* payload: struct datagram */
+    EV_PACKET,       /* payload: struct packet */
+    EV_CARRIER,      /* number: end whose router learns the carrier */
+    EV_REPORT,       /* payload: struct report */
+    EV_COMMAND,      /* payload: struct command */
+    EV_SAVED,        /* number: core << 16 | key */
+    EV_SAMPLE,       /* payload: struct hd_input */
+    EV_INSTALL,      /* number: incarnation */
+    EV_DEADLINE,     /* number: incarnation */
+    EV_WORK,         /* number: incarnation */
+    EV_START,        /* number: incarnation that died */
+    EV_PROBE,        /* number: probe of the scenario */
+    EV_SCHEDULE,     /* number: event of the scenario; receiver is the world */
+    EV_TICK,         /* the checker looks */
+};
+
+#define WORLD 0x7ffffffeu /* receiver of what belongs to no node */
+
+struct datagram {
+    uint32_t len, size; /* size: of the slab block */
+    uint32_t end;       /* it arrives at, HD_SIM_NONE: routed */
+    uint32_t epoch;     /* of the link when it was sent */
+    uint16_t number;
+    uint8_t hop_limit, traffic_class;
+    bool multicast;
+    struct hd_ip6 from, to;
+    struct hd_mac mac;
+    uint8_t bytes[];
+};
+
+/* A data packet; with payload_len it is a routed datagram. */
+struct packet {
+    struct hd_ip6 to;
+    uint32_t source;       /* node */
+    uint32_t outer_source; /* node */
+    uint32_t size;         /* inner bytes */
+    uint32_t flow, sequence;
+    uint32_t end, epoch, block; /* end it arrives at; block: of the slab */
+    uint32_t hops, stages;
+    hd_time sent_at, encap_at;
+    struct hd_label label;
+    bool encap, origin; /* origin: not yet left its source */
+    bool away;          /* an overlay stage did not come closer */
+    uint8_t outer_hops, inner_hops;
+    uint16_t number; /* of the port, for a payload */
+    uint8_t traffic_class;
+    uint32_t payload_len;
+    uint8_t payload[];
+};
+
+struct report {
+    uint8_t core;
+    struct hd_in_report r;
+};
+
+struct command {
+    uint32_t block;
+    struct hd_in_command c;
+    uint8_t core;
+    uint8_t args[];
+};
+
+struct end {
+    uint32_t node, link, ifindex;
+    hd_time busy_until;
+    uint32_t adj_hint; /* adjacency of the node that last admitted this neighbour */
+    bool told_up;      /* what its router knows of the carrier */
+    struct hd_random random;
+};
+
+struct link {
+    struct hd_scenario_link o;
+    uint32_t epoch; /* counts cuts: what was under way then is lost */
+    bool cut;
+    uint8_t silent; /* bits of directions */
+};
+
+struct saved {
+    uint8_t core;
+    uint16_t key;
+    uint32_t len;
+    uint8_t *bytes;
+};
+
+struct port {
+    uint8_t core;
+    uint16_t port, number;
+};
+
+struct held { /* a send that waits for a generation */
+    uint32_t generation;
+    struct hd_effect *effect; /* malloc'ed, with payload */
+};
+
+union object_value {
+    struct hd_adj_value adj;
+    struct hd_label_value label;
+    struct hd_route_value route;
+};
+
+/*
+ * A change under way. What was in force before it stays so until `due`: its old value, or nothing.
+ * Of several changes of one object the first in the list speaks.
+ */
+struct pending {
+    struct hd_change change;
+    hd_time due;
+    bool had_old;
+    union object_value old;
+    struct hd_label label; /* key of a label */
+    struct hd_route_key route;
+};
+
+struct batch {
+    hd_time due;
+    uint32_t generation;
+};
+
+struct key {
+    uint32_t handle;
+    uint64_t secret;
+};
+
+struct node {
+    struct hd_router *router; /* NULL: none lives */
+    struct hd_model *model;   /* in force: of the router, or of the one whose process died */
+    void *region;
+    void *old_region; /* kept by a death of the process, with its model */
+    struct hd_model *old_model;
+    hd_time deadline;         /* the router's, in simulated time */
+    hd_time timer_at;         /* earliest EV_DEADLINE in the queue */
+    hd_time local_last;       /* `now` never goes back */
+    uint32_t counter;         /* of events sent */
+    uint32_t incarnation;
+    uint32_t first_end;       /* in sim.ends_of */
+    uint32_t end_count;
+    bool powered, process_died, lying, work_queued, start_queued;
+    uint8_t port_count;
+    struct port ports[8];
+    struct saved *saved;
+    uint32_t saved_count;
+    struct held *held;
+    uint32_t held_count, held_cap;
+    struct pending *pending;
+    uint32_t pending_count, pending_cap;
+    struct batch *batches;
+    uint32_t batch_count, batch_cap;
+    struct key keys[HD_SIM_KEYS_MAX];
+    uint64_t sent, sent_bytes, received;
+    struct hd_id id;
+    struct hd_ip6 address;
+};
+
+struct flow_seen { /* the data plane's memory of a destination at a node */
+    hd_time last;
+    uint64_t packets;
+};
+
+struct usage {
+    uint64_t packets, bytes;
+};
+
+struct hd_sim {
+    const struct hd_scenario *sc;
+    struct hd_sim_options o;
+    struct hd_sim_checks checks;
+    hd_time now;
+    struct hd_sim_queue queue;
+    struct hd_sim_slabs slabs;
+    struct node *nodes;
+    struct link *links;
+    struct end *ends;   /* 2 per link: a, b */
+    uint32_t *ends_of;  /* ends of node n, from nodes[n].first_end, by ifindex - 1 */
+    uint32_t node_count, link_count;
+    uint32_t world_counter, command_id;
+    struct hd_effects fx;
+    struct hd_pool *pool; /* of the simulator's own tables */
+    size_t pool_size;
+    struct hd_ids ids;
+    struct hd_map by_id;      /* hash of an ID -> node */
+    struct hd_map flow_index; /* (node, destination) -> flows_seen */
+    struct hd_map quiet;      /* (node, report) -> when it may be said again, in ms */
+    struct hd_map usage_index;
+    struct flow_seen *flows_seen;
+    uint32_t flows_seen_count, flows_seen_cap;
+    struct usage *usages;
+    uint32_t usage_count, usage_cap;
+    struct hd_sim_flow *flows;
+    uint32_t flow_count, flow_cap;
+    struct hd_model_old_list old; /* lent to the model of the router that runs */
+    struct hd_sim_stats stats;
+    uint64_t digest;
+    char why[HD_SIM_WHY];
+    bool failed;
+    hd_time last_fault, all_since;
+    bool tick_queued;
+    struct hd_random check_random;
+    /* scratch of walks and searches, by node */
+    uint64_t *stamp;
+    uint32_t *bfs_distance, *bfs_queue;
+    uint64_t walk_serial;
+    uint32_t bfs_from;  /* node of which bfs_distance tells, with bfs_epoch */
+    uint64_t bfs_epoch, graph_epoch;
+    uint64_t forwarding_epoch, checked_epoch;
+    uint8_t lie_room[65536]; /* what a lying node rewrites */
+};
+
+/* engine.c */
+void sim_push(struct hd_sim *s, hd_time at, uint32_t receiver, uint32_t sender, bool late,
+              uint32_t kind, void *payload, uint64_t number);
+void sim_fault(struct hd_sim *s); /* something was broken or mended now */
+void sim_fail(struct hd_sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline struct end *sim_end_of(struct hd_sim *s, uint32_t node, uint32_t ifindex)
+{
+    const struct node *n = &s->nodes[node];
+    if (ifindex == 0 || ifindex > n->end_count)
+        return NULL;
+    return &s->ends[s->ends_of[n->first_end + ifindex - 1]];
+}
+static inline uint32_t sim_end_index(const struct hd_sim *s, const struct end *e)
+{
+    return (uint32_t)(e - s->ends);
+}
+static inline struct end *sim_peer(struct hd_sim *s, const struct end *e)
+{
+    return &s->ends[sim_end_index(s, e) ^ 1u];
+}
+struct hd_ip6 sim_link_local(const struct end *e);
+struct hd_mac sim_mac(const struct end *e);
+
+/* node.c */
+void node_start(struct hd_sim *s, uint32_t node);
+void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death);
+void node_input(struct hd_sim *s, uint32_t node, const struct hd_input *in);
+void node_deadline(struct hd_sim *s, uint32_t node, uint64_t incarnation);
+void node_work(struct hd_sim *s, uint32_t node, uint64_t incarnation);
+void node_install(struct hd_sim *s, uint32_t node, uint64_t incarnation);
+void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node);
+void node_carrier(struct hd_sim *s, uint32_t end);
+void node_report(struct hd_sim *s, uint32_t node, const struct report *r);
+void node_free(struct hd_sim *s, uint32_t node);
+hd_time node_local(const struct hd_sim *s, uint32_t node, hd_time at);
+
+/* effects.c */
+void effects_consume(struct hd_sim *s, uint32_t node);
+void effects_release(struct hd_sim *s, uint32_t node); /* sends whose generation is installed */
+void effects_drop_held(struct node *n);
+
+/* install.c */
+void install_before(struct hd_sim *s, struct node *n);
+void install_pull(struct hd_sim *s, uint32_t node);
+bool install_due(struct hd_sim *s, uint32_t node); /* true when something came into force */
+void install_now(struct hd_sim *s, struct node *n);
+bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v);
+bool force_label(const struct node *n, const struct hd_label *key, struct hd_label_value *v,
+                 uint32_t *index);
+bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_value *v);
+
+/* link.c */
+bool link_carrier(const struct hd_sim *s, uint32_t link);
+bool link_passes(const struct hd_sim *s, const struct end *from);
+void link_send_datagram(struct hd_sim *s, struct end *from, struct datagram *d);
+void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p);
+void link_changed(struct hd_sim *s, uint32_t link);
+
+/* packet.c */
+struct step {
+    enum hd_sim_fate fate; /* ARRIVED with next == HD_SIM_NONE: here */
+    uint32_t next;         /* end it leaves by, HD_SIM_NONE when it ends here */
+    uint32_t adj, value;
+    struct hd_label label; /* the one it is about */
+    uint32_t label_index;  /* entry used, 0: none */
+};
+void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct packet *p,
+                 struct step *out);
+void packet_arrive(struct hd_sim *s, uint32_t node, struct packet *p);
+void packet_originate(struct hd_sim *s, uint32_t from, struct packet *p);
+struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len);
+void packet_free(struct hd_sim *s, struct packet *p);
+
+/* check.c */
+void check_batch(struct hd_sim *s);
+void check_tick(struct hd_sim *s);
+
+/* schedule.c */
+void schedule_start(struct hd_sim *s);
+void schedule_event(struct hd_sim *s, uint64_t number);
+void schedule_probe(struct hd_sim *s, uint64_t number);
+
+#endif

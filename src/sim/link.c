@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links: what they do to a datagram or packet between two ends.
+ *
+ * A link serialises at its rate behind a queue of limited bytes, then adds delay and jitter; it loses,
+ * duplicates, overtakes and corrupts at rates per million, each direction from a random stream of its
+ * own. A datagram above the MTU travels as fragments (the carrier of KIRA leaves that to IPv6): it
+ * arrives when all have, so each of them is a chance to lose it. Whatever was under way when a link was
+ * cut or silenced does not arrive.
+ */
+#include "sim/engine.h"
+
+#define IP_UDP_BYTES   48
+#define ETHERNET_BYTES 14
+#define LABEL_BYTES    44
+#define FRAGMENT_BYTES 8
+
+bool link_carrier(const struct hd_sim *s, uint32_t link)
+{
+    const struct end *e = &s->ends[(size_t)link * 2];
+    return !s->links[link].cut && s->nodes[e[0].node].powered && s->nodes[e[1].node].powered;
+}
+
+/* Frames from this end reach the other one, but for random losses. */
+bool link_passes(const struct hd_sim *s, const struct end *from)
+{
+    unsigned direction = (unsigned)(from - s->ends) & 1u;
+    return link_carrier(s, from->link) && !(s->links[from->link].silent >> direction & 1u);
+}
+
+static bool chance(struct hd_random *r, uint32_t ppm)
+{
+    return ppm > 0 && hd_random_below(r, HD_SCENARIO_MILLION) < ppm;
+}
+
+/* Time of arrival at the other end, HD_NEVER when the queue has no room. */
+static hd_time serialise(struct hd_sim *s, struct end *from, uint64_t bytes)
+{
+    const struct hd_scenario_link *o = &s->links[from->link].o;
+    hd_time leaves = s->now;
+    if (o->rate_bps > 0) {
+        uint64_t room = o->queue_bytes > 0 ? o->queue_bytes : s->o.queue_bytes;
+        hd_time start = HD_MAX(from->busy_until, s->now);
+        unsigned __int128 backlog = (unsigned __int128)(uint64_t)(start - s->now) * o->rate_bps;
+        if ((uint64_t)(backlog / 8000000000ULL) + bytes > room) {
+            s->stats.lost_queue++;
+            return HD_NEVER;
+        }
+        leaves = start + (hd_time)((unsigned __int128)bytes * 8000000000ULL / o->rate_bps);
+        from->busy_until = leaves;
+    }
+    hd_time jitter = 0;
+    if (o->jitter_ns > 0)
+        jitter = (hd_time)hd_random_below(&from->random, (uint64_t)o->jitter_ns + 1);
+    /* a delay of nothing would let an effect meet its cause; parallel engines need it too */
+    return leaves + HD_MAX(o->delay_ns, HD_US(1)) + jitter;
+}
+
+/* Overtaking: this one waits so long that those behind pass it. */
+static hd_time overtake(struct hd_sim *s, struct end *from, hd_time at)
+{
+    const struct hd_scenario_link *o = &s->links[from->link].o;
+    if (!chance(&from->random, o->reorder_ppm))
+        return at;
+    s->stats.reordered++;
+    return at + HD_MAX(o->delay_ns, HD_US(1)) +
+           (hd_time)hd_random_below(&from->random, (uint64_t)HD_MS(1));
+}
+
+static void corrupt(struct hd_sim *s, struct end *from, uint8_t *bytes, uint32_t len)
+{
+    if (len == 0 || !chance(&from->random, s->links[from->link].o.corrupt_ppm))
+        return;
+    uint64_t at = hd_random_below(&from->random, len);
+    bytes[at] = (uint8_t)(bytes[at] ^ (1u << hd_random_below(&from->random, 8)));
+    s->stats.corrupted++;
+}
+
+static bool lost(struct hd_sim *s, struct end *from, uint32_t pieces)
+{
+    if (!link_passes(s, from)) {
+        s->stats.lost_silent++;
+        return true;
+    }
+    for (uint32_t i = 0; i < pieces; i++) {
+        if (chance(&from->random, s->links[from->link].o.loss_ppm)) {
+            s->stats.lost_link++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t fragments(struct hd_sim *s, uint32_t bytes, uint32_t mtu)
+{
+    if (bytes <= mtu)
+        return 1;
+    uint32_t room = (mtu - 40 - FRAGMENT_BYTES) & ~7u;
+    uint32_t pieces = (bytes - 40 + room - 1) / room;
+    s->stats.fragmented++;
+    s->stats.fragments += pieces;
+    return pieces;
+}
+
+/* Takes the datagram. */
+void link_send_datagram(struct hd_sim *s, struct end *from, struct datagram *d)
+{
+    const struct hd_scenario_link *o = &s->links[from->link].o;
+    struct end *to = sim_peer(s, from);
+    uint32_t pieces = fragments(s, d->len + IP_UDP_BYTES, HD_MAX(o->mtu, 1280u));
+    hd_time at = lost(s, from, pieces)
+                     ? HD_NEVER
+                     : serialise(s, from,
+                                 (uint64_t)d->len + (uint64_t)pieces *
+                                                        (IP_UDP_BYTES + ETHERNET_BYTES));
+    if (at == HD_NEVER) {
+        hd_sim_slab_give(&s->slabs, d, d->size);
+        return;
+    }
+    d->end = sim_end_index(s, to);
+    d->epoch = s->links[from->link].epoch;
+    d->from = sim_link_local(from);
+    d->mac = sim_mac(from);
+    if (chance(&from->random, o->duplicate_ppm)) {
+        struct datagram *copy = hd_sim_slab_take(&s->slabs, d->size);
+        memcpy(copy, d, sizeof *d + d->len);
+        s->stats.duplicated++;
+        sim_push(s, overtake(s, from, at), to->node, from->node, false, EV_DATAGRAM, copy, 0);
+    }
+    corrupt(s, from, d->bytes, d->len);
+    sim_push(s, overtake(s, from, at), to->node, from->node, false, EV_DATAGRAM, d, 0);
+}
+
+/* Takes the packet; its loss here is noticed by nobody. */
+void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p)
+{
+    const struct hd_scenario_link *o = &s->links[from->link].o;
+    struct end *to = sim_peer(s, from);
+    uint32_t bytes = p->size + (p->encap ? LABEL_BYTES : 0) + ETHERNET_BYTES;
+    hd_time at = lost(s, from, 1) ? HD_NEVER : serialise(s, from, bytes);
+    if (at == HD_NEVER) {
+        s->stats.fates[HD_SIM_LINK_LOST]++;
+        if (p->flow < s->flow_count)
+            s->flows[p->flow].fates[HD_SIM_LINK_LOST]++;
+        packet_free(s, p);
+        return;
+    }
+    p->epoch = s->links[from->link].epoch;
+    p->end = sim_end_index(s, to);
+    if (chance(&from->random, o->duplicate_ppm)) {
+        struct packet *copy = hd_sim_slab_take(&s->slabs, p->block);
+        memcpy(copy, p, sizeof *p + p->payload_len);
+        s->stats.duplicated++;
+        sim_push(s, overtake(s, from, at), to->node, from->node, false, EV_PACKET, copy, 0);
+    }
+    corrupt(s, from, p->payload, p->payload_len);
+    sim_push(s, overtake(s, from, at), to->node, from->node, false, EV_PACKET, p, 0);
+}
+
+/* --- faults -------------------------------------------------------------------------------------- */
+
+/* Both ends hear of the carrier as it then is, after the detection time. */
+void link_changed(struct hd_sim *s, uint32_t link)
+{
+    s->links[link].epoch++;
+    for (uint32_t side = 0; side < 2; side++) {
+        struct end *e = &s->ends[(size_t)link * 2 + side];
+        e->busy_until = 0;
+        sim_push(s, s->now + s->o.detect_ns, e->node, WORLD, false, EV_CARRIER, NULL,
+                 sim_end_index(s, e));
+    }
+    sim_fault(s);
+}
+
+void hd_sim_cut(struct hd_sim *s, uint32_t link)
+{
+    if (s->links[link].cut)
+        return;
+    s->links[link].cut = true;
+    link_changed(s, link);
+}
+
+void hd_sim_silence(struct hd_sim *s, uint32_t link, unsigned directions)
+{
+    s->links[link].silent = (uint8_t)(directions & 3u);
+    s->links[link].epoch++;
+    sim_fault(s);
+}
+
+void hd_sim_heal(struct hd_sim *s, uint32_t link)
+{
+    if (!s->links[link].cut && s->links[link].silent == 0)
+        return;
+    s->links[link].cut = false;
+    s->links[link].silent = 0;
+    link_changed(s, link);
+}
+
+void hd_sim_change_link(struct hd_sim *s, uint32_t link, const struct hd_scenario_link *values,
+                        uint32_t fields)
+{
+    struct hd_scenario_link *o = &s->links[link].o;
+    if (fields & HD_SCENARIO_F_LOSS)
+        o->loss_ppm = values->loss_ppm;
+    if (fields & HD_SCENARIO_F_DELAY)
+        o->delay_ns = values->delay_ns;
+    if (fields & HD_SCENARIO_F_JITTER)
+        o->jitter_ns = values->jitter_ns;
+    if (fields & HD_SCENARIO_F_RATE)
+        o->rate_bps = values->rate_bps;
+    if (fields & HD_SCENARIO_F_DUPLICATE)
+        o->duplicate_ppm = values->duplicate_ppm;
+    if (fields & HD_SCENARIO_F_REORDER)
+        o->reorder_ppm = values->reorder_ppm;
+    if (fields & HD_SCENARIO_F_CORRUPT)
+        o->corrupt_ppm = values->corrupt_ppm;
+    if (fields & HD_SCENARIO_F_MTU) {
+        o->mtu = values->mtu;
+        for (uint32_t side = 0; side < 2; side++) {
+            struct end *e = &s->ends[(size_t)link * 2 + side];
+            e->told_up = !link_carrier(s, link); /* tell it again, with the new MTU */
+            sim_push(s, s->now + s->o.detect_ns, e->node, WORLD, false, EV_CARRIER, NULL,
+                     sim_end_index(s, e));
+        }
+    }
+    sim_fault(s);
+}

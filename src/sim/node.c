@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A router's life in the simulator: start, the calls of the contract, death. It is driven exactly as
+ * the Linux driver drives it: room for effects before each call, urgent work before the next input,
+ * background work when nothing else is due, deadlines after everything that arrived before them.
+ */
+#include "sim/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "lib/hash.h"
+
+#define URGENT_SLICES_MAX 100000 /* more in one instant: the core does not end */
+#define DUE_CALLS_MAX     1000   /* the same for timers that do not move */
+#define START_AGAIN_NS    HD_SEC(1)
+#define MTU_MIN           1324 /* 1280 and a label header, spec/forwarding-on-linux.md 4 */
+
+/* --- clocks -------------------------------------------------------------------------------------- */
+
+hd_time node_local(const struct hd_sim *s, uint32_t node, hd_time at)
+{
+    hd_time ppm = s->sc->nodes[node].skew_ppm;
+    return at + at / 1000000 * ppm + at % 1000000 * ppm / 1000000;
+}
+
+/* The first instant of the simulation at which the node's clock shows `local` or more. */
+static hd_time node_global(const struct hd_sim *s, uint32_t node, hd_time local)
+{
+    hd_time ppm = s->sc->nodes[node].skew_ppm;
+    if (ppm == 0 || local == HD_NEVER)
+        return local;
+    hd_time at = local - local / (1000000 + ppm) * ppm;
+    while (node_local(s, node, at) >= local)
+        at -= 1000;
+    while (node_local(s, node, at) < local) {
+        hd_time missing = local - node_local(s, node, at);
+        at += HD_MAX(missing / 2, (hd_time)1);
+    }
+    return at;
+}
+
+/* --- calls --------------------------------------------------------------------------------------- */
+
+static void before_call(struct hd_sim *s, struct node *n)
+{
+    hd_fx_clear(&s->fx);
+    install_before(s, n);
+}
+
+static void arm(struct hd_sim *s, uint32_t node, hd_time local_deadline)
+{
+    struct node *n = &s->nodes[node];
+    n->deadline = node_global(s, node, local_deadline);
+    if (n->deadline == HD_NEVER || n->timer_at <= n->deadline)
+        return;
+    n->timer_at = HD_MAX(n->deadline, s->now);
+    sim_push(s, n->timer_at, node, node, true, EV_DEADLINE, NULL, n->incarnation);
+}
+
+static void queue_work(struct hd_sim *s, uint32_t node, hd_time at)
+{
+    struct node *n = &s->nodes[node];
+    if (n->work_queued)
+        return;
+    n->work_queued = true;
+    sim_push(s, at, node, node, true, EV_WORK, NULL, n->incarnation);
+}
+
+/* After a call: changes on their way, effects carried out, urgent work done, timers armed. */
+static void settle(struct hd_sim *s, uint32_t node, struct hd_answer a, hd_time work_at)
+{
+    struct node *n = &s->nodes[node];
+    hd_time now = node_local(s, node, s->now);
+    for (unsigned slices = 0;; slices++) {
+        install_pull(s, node);
+        effects_consume(s, node);
+        if (a.pending != HD_PENDING_URGENT)
+            break;
+        if (slices == URGENT_SLICES_MAX) {
+            sim_fail(s, "node %u: urgent work without end", node);
+            break;
+        }
+        before_call(s, n);
+        a = hd_router_work(n->router, s->o.work_units, now, &s->fx);
+        s->stats.work_slices++;
+    }
+    if (a.pending == HD_PENDING_BACKGROUND)
+        queue_work(s, node, work_at);
+    arm(s, node, a.deadline);
+    if (s->o.hooks.settled != NULL)
+        s->o.hooks.settled(s->o.hooks.user, s, node);
+}
+
+void node_input(struct hd_sim *s, uint32_t node, const struct hd_input *in)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router == NULL)
+        return;
+    struct hd_input copy = *in;
+    hd_time now = node_local(s, node, s->now);
+    copy.arrived = now;
+    before_call(s, n);
+    struct hd_answer a = hd_router_input(n->router, &copy, now, &s->fx);
+    s->stats.inputs++;
+    settle(s, node, a, s->now);
+}
+
+void node_deadline(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router == NULL || incarnation != n->incarnation || n->timer_at != s->now)
+        return;
+    n->timer_at = HD_NEVER;
+    if (n->deadline > s->now) { /* it has moved since */
+        arm(s, node, n->deadline == HD_NEVER ? HD_NEVER : node_local(s, node, n->deadline));
+        return;
+    }
+    if (n->deadline < s->now)
+        sim_fail(s, "node %u: a deadline was served %lld ns late", node,
+                 (long long)(s->now - n->deadline));
+    hd_time now = node_local(s, node, s->now);
+    struct hd_answer a;
+    unsigned calls = 0;
+    do {
+        before_call(s, n);
+        a = hd_router_due(n->router, now, &s->fx);
+        s->stats.deadlines++;
+        if (a.deadline <= now) { /* another core's, or a timer of no duration */
+            install_pull(s, node);
+            effects_consume(s, node);
+        }
+    } while (a.deadline <= now && ++calls < DUE_CALLS_MAX);
+    if (a.deadline <= now) {
+        sim_fail(s, "node %u: deadlines do not move on", node);
+        a.deadline = now + HD_MS(1);
+    }
+    settle(s, node, a, s->now);
+}
+
+/* One slice; the next one not before the time that this one would have taken. */
+void node_work(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router == NULL || incarnation != n->incarnation)
+        return;
+    n->work_queued = false;
+    before_call(s, n);
+    struct hd_answer a =
+        hd_router_work(n->router, s->o.work_units, node_local(s, node, s->now), &s->fx);
+    s->stats.work_slices++;
+    settle(s, node, a, s->now + HD_US(s->o.work_units));
+}
+
+void node_install(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router == NULL || incarnation != n->incarnation || !install_due(s, node))
+        return;
+    effects_release(s, node);
+    check_batch(s);
+}
+
+/* --- inputs -------------------------------------------------------------------------------------- */
+
+static uint32_t key_that_fits(const struct node *n, const struct datagram *d)
+{
+    if (d->len < 16)
+        return 0;
+    for (unsigned i = 0; i < HD_SIM_KEYS_MAX; i++) {
+        if (n->keys[i].handle == 0)
+            continue;
+        uint64_t tag[2] = {hd_hash64(n->keys[i].secret, d->bytes, d->len - 16),
+                           hd_hash64(~n->keys[i].secret, d->bytes, d->len - 16)};
+        if (memcmp(tag, d->bytes + d->len - 16, 16) == 0)
+            return n->keys[i].handle;
+    }
+    return 0;
+}
+
+static const struct port *find_port(const struct node *n, uint16_t number)
+{
+    for (unsigned i = 0; i < n->port_count; i++) {
+        if (n->ports[i].number == number)
+            return &n->ports[i];
+    }
+    return NULL;
+}
+
+void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    const struct end *e = d->end == HD_SIM_NONE ? NULL : &s->ends[d->end];
+    if (e != NULL && d->epoch != s->links[e->link].epoch) {
+        s->stats.lost_silent++;
+        return;
+    }
+    if (n->router == NULL) {
+        s->stats.lost_dead++;
+        return;
+    }
+    const struct port *p = find_port(n, d->number);
+    if (p == NULL) {
+        s->stats.lost_port++;
+        return;
+    }
+    struct hd_input in = {.type = HD_IN_DATAGRAM, .core = p->core};
+    in.u.datagram = (struct hd_in_datagram){.bytes = d->bytes,
+                                            .len = d->len,
+                                            .port = p->port,
+                                            .hop_limit = d->hop_limit,
+                                            .traffic_class = d->traffic_class,
+                                            .ifindex = e == NULL ? 0 : e->ifindex,
+                                            .routed = e == NULL,
+                                            .multicast = d->multicast,
+                                            .key = key_that_fits(n, d),
+                                            .from = d->from,
+                                            .to = d->to,
+                                            .from_mac = d->mac};
+    n->received++;
+    s->stats.datagrams_received++;
+    node_input(s, node, &in);
+}
+
+void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t number,
+                   const void *bytes, uint32_t len)
+{
+    struct end *e = sim_end_of(s, node, ifindex);
+    size_t size = sizeof(struct datagram) + len;
+    if (e == NULL || len > 65535 - 256)
+        return;
+    struct datagram *d = hd_sim_slab_take(&s->slabs, size);
+    *d = (struct datagram){.len = len,
+                           .size = (uint32_t)size,
+                           .end = sim_end_index(s, e),
+                           .epoch = s->links[e->link].epoch,
+                           .number = number,
+                           .hop_limit = 255,
+                           .from = sim_link_local(sim_peer(s, e)),
+                           .to = sim_link_local(e),
+                           .mac = sim_mac(sim_peer(s, e))};
+    memcpy(d->bytes, bytes, len);
+    sim_push(s, s->now, node, WORLD, false, EV_DATAGRAM, d, 0);
+}
+
+static void tell_interface(struct hd_sim *s, uint32_t node, struct end *e)
+{
+    struct hd_input in = {.type = HD_IN_INTERFACE};
+    struct hd_in_interface *i = &in.u.interface;
+    const struct end *peer = sim_peer(s, e);
+    e->told_up = link_carrier(s, e->link);
+    i->ifindex = e->ifindex;
+    i->up = e->told_up;
+    i->mtu = s->links[e->link].o.mtu;
+    i->usable = i->mtu >= MTU_MIN;
+    i->why_not = i->usable ? HD_IF_OK : HD_IF_MTU_SMALL;
+    i->mac = sim_mac(e);
+    i->link_local = sim_link_local(e);
+    (void)snprintf(i->name, sizeof i->name, "to-%.12s", s->sc->nodes[peer->node].name);
+    node_input(s, node, &in);
+}
+
+void node_carrier(struct hd_sim *s, uint32_t end)
+{
+    struct end *e = &s->ends[end];
+    if (s->nodes[e->node].router != NULL && e->told_up != link_carrier(s, e->link))
+        tell_interface(s, e->node, e);
+}
+
+void node_report(struct hd_sim *s, uint32_t node, const struct report *r)
+{
+    struct hd_input in = {.type = HD_IN_REPORT, .core = r->core};
+    in.u.report = r->r;
+    s->stats.reports++;
+    node_input(s, node, &in);
+}
+
+/* --- birth and death ----------------------------------------------------------------------------- */
+
+static int start_core(struct hd_sim *s, uint32_t node, uint8_t core, bool resumed, hd_time now)
+{
+    struct node *n = &s->nodes[node];
+    struct hd_saved_value values[16];
+    struct hd_router_core c = {.core = core};
+    c.start.saved = values;
+    for (uint32_t i = 0; i < n->saved_count && c.start.saved_count < HD_ARRAY_LEN(values); i++) {
+        if (n->saved[i].core == core)
+            values[c.start.saved_count++] = (struct hd_saved_value){
+                .key = n->saved[i].key, .len = n->saved[i].len, .bytes = n->saved[i].bytes};
+    }
+    void *config = NULL;
+    if (s->o.config != NULL)
+        config = s->o.config(s->o.config_user, s, node, core, &c.start.config_len);
+    c.start.config = config;
+    c.start.resumed = resumed;
+    c.start.key = n->keys[0].handle;
+    before_call(s, n);
+    int error = hd_router_start_core(n->router, &c, now, &s->fx);
+    free(config);
+    return error;
+}
+
+/* What the kernel still holds goes into the new model; present in the old one means: in the kernel. */
+static int adopt_all(struct hd_model *to, const struct hd_model *from)
+{
+    int error = 0;
+    for (uint32_t i = 1; i < from->adjs.len && error == 0; i++) {
+        const struct hd_adj *a = &from->adjs.v[i];
+        if (a->o.in_use && a->o.present)
+            error = hd_model_adopt_adj(to, a->o.owner, i, &a->v);
+    }
+    for (uint32_t i = 1; i < from->labels.len && error == 0; i++) {
+        const struct hd_label_entry *l = &from->labels.v[i];
+        if (l->o.in_use && l->o.present)
+            error = hd_model_adopt_label(to, l->o.owner, &l->key, &l->v);
+    }
+    for (uint32_t i = 1; i < from->routes.len && error == 0; i++) {
+        const struct hd_route_entry *r = &from->routes.v[i];
+        if (r->o.in_use && r->o.present)
+            error = hd_model_adopt_route(to, r->o.owner, &r->key, &r->v);
+    }
+    return error;
+}
+
+static bool make_router(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    n->region = mmap(NULL, s->o.region_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    HD_ASSERT(n->region != MAP_FAILED);
+    struct hd_router_start start = {
+        .seed = hd_mix64(s->o.seed ^ hd_mix64(((uint64_t)node << 32) + n->incarnation + 1)),
+        .shared_ids = s->o.shared_ids ? &s->ids : NULL,
+        .now = node_local(s, node, s->now)};
+    n->router = hd_router_create(n->region, s->o.region_bytes, &start);
+    return n->router != NULL;
+}
+
+static void drop_regions(struct hd_sim *s, struct node *n)
+{
+    if (n->region != NULL)
+        munmap(n->region, s->o.region_bytes);
+    if (n->old_region != NULL)
+        munmap(n->old_region, s->o.region_bytes);
+    n->region = n->old_region = NULL;
+    n->router = NULL;
+    n->model = n->old_model = NULL;
+}
+
+/* The keeper tries again after a while, as after any death. */
+static void start_failed(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    s->stats.start_failures++;
+    munmap(n->region, s->o.region_bytes);
+    n->region = NULL;
+    n->router = NULL;
+    n->model = n->old_model;
+    n->incarnation++;
+    n->pending_count = n->batch_count = 0;
+    effects_drop_held(n);
+    n->port_count = 0;
+    sim_push(s, s->now + START_AGAIN_NS, node, node, false, EV_START, NULL, n->incarnation);
+}
+
+/* Timers armed in the start of a core show only in an answer. */
+static void first_deadline(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    before_call(s, n);
+    struct hd_answer a = hd_router_due(n->router, node_local(s, node, s->now), &s->fx);
+    settle(s, node, a, s->now);
+}
+
+static int start_cores(struct hd_sim *s, uint32_t node, bool resumed)
+{
+    int error = 0;
+    for (unsigned i = 0; i < HD_SIM_CORES_MAX && s->o.cores[i] != 0 && error == 0; i++) {
+        error = start_core(s, node, s->o.cores[i], resumed, node_local(s, node, s->now));
+        if (error == 0)
+            settle(s, node, (struct hd_answer){.deadline = HD_NEVER}, s->now);
+    }
+    return error;
+}
+
+void node_start(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router != NULL)
+        return;
+    bool resumed = n->process_died && n->old_region != NULL;
+    n->start_queued = false;
+    s->stats.starts++;
+    if (!n->powered) {
+        n->powered = true;
+        for (uint32_t i = 0; i < n->end_count; i++)
+            link_changed(s, s->ends[s->ends_of[n->first_end + i]].link);
+    }
+    int error = make_router(s, node) ? 0 : HD_ENOMEM;
+    if (error == 0) {
+        n->model = hd_router_model(n->router);
+        n->timer_at = n->deadline = HD_NEVER;
+        n->work_queued = false;
+        if (resumed)
+            error = adopt_all(n->model, n->old_model);
+    }
+    if (error == 0)
+        error = start_cores(s, node, resumed);
+    if (error != 0) {
+        start_failed(s, node);
+        return;
+    }
+    if (n->old_region != NULL)
+        munmap(n->old_region, s->o.region_bytes);
+    n->old_region = NULL;
+    n->old_model = NULL;
+    n->process_died = false;
+    first_deadline(s, node);
+    for (uint32_t i = 1; i <= n->end_count; i++)
+        tell_interface(s, node, sim_end_of(s, node, i));
+    sim_fault(s);
+}
+
+void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router != NULL && death == HD_SIM_DEATH_PROCESS) {
+        install_now(s, n);
+        n->old_region = n->region;
+        n->old_model = n->model;
+        n->region = NULL;
+        n->router = NULL;
+        n->process_died = true;
+    } else if (death != HD_SIM_DEATH_PROCESS) {
+        drop_regions(s, n);
+        n->process_died = false;
+    }
+    n->incarnation++;
+    n->pending_count = n->batch_count = 0;
+    n->port_count = 0;
+    n->timer_at = n->deadline = HD_NEVER;
+    effects_drop_held(n);
+    if (death == HD_SIM_DEATH_POWER && n->powered) {
+        n->powered = false;
+        for (uint32_t i = 0; i < n->end_count; i++)
+            link_changed(s, s->ends[s->ends_of[n->first_end + i]].link);
+    }
+    sim_fault(s);
+}
+
+void hd_sim_kill(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
+{
+    node_die(s, node, death);
+}
+
+void hd_sim_stop(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    if (n->router == NULL)
+        return;
+    before_call(s, n);
+    hd_router_stop(n->router, node_local(s, node, s->now), &s->fx);
+    install_pull(s, node);
+    effects_consume(s, node);
+    node_die(s, node, HD_SIM_DEATH_SILENT);
+}
+
+void hd_sim_start(struct hd_sim *s, uint32_t node)
+{
+    node_start(s, node);
+}
+
+void hd_sim_set_lying(struct hd_sim *s, uint32_t node, bool lying)
+{
+    s->nodes[node].lying = lying;
+}
+
+int hd_sim_add_key(struct hd_sim *s, uint32_t node, uint32_t handle, uint64_t secret)
+{
+    struct node *n = &s->nodes[node];
+    if (handle == 0) {
+        memset(n->keys, 0, sizeof n->keys);
+        return 0;
+    }
+    for (unsigned i = 0; i < HD_SIM_KEYS_MAX; i++) {
+        if (n->keys[i].handle != 0 && n->keys[i].handle != handle)
+            continue;
+        n->keys[i] = (struct key){handle, secret};
+        return 0;
+    }
+    return HD_ELIMIT;
+}
+
+void node_free(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    drop_regions(s, n);
+    effects_drop_held(n);
+    for (uint32_t i = 0; i < n->saved_count; i++)
+        free(n->saved[i].bytes);
+    free(n->saved);
+    free(n->held);
+    free(n->pending);
+    free(n->batches);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Data packets (spec/forwarding-on-linux.md, sections 2 and 3, in the abstract).
+ *
+ * One function, packet_step, says what a node does with a packet; walks and real packets share it. At
+ * the source, and again wherever a label ends and the inner destination is not local (an overlay hop),
+ * the longest route decides: deliver, hand to the neighbour, or push a label. In between, labels are
+ * rewritten and nothing else is looked at. Outer hop limit: 64 at each encapsulation; inner hop limit:
+ * one less at each overlay hop.
+ *
+ * What the real programs put on their event ring becomes a report to the owner core. Too-big is
+ * reported to the node that encapsulated, after as long as the packet needed to get here.
+ */
+#include "sim/engine.h"
+
+#include "lib/hash.h"
+
+#define HOP_LIMIT       64
+#define LABEL_BYTES     44
+#define FLOW_REPORT_NS  HD_SEC(8)
+#define QUIET_MS        10 /* between two reports of one matter at one node */
+#define NO_FLOW         UINT32_MAX
+
+struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len)
+{
+    size_t block = sizeof(struct packet) + payload_len;
+    struct packet *p = hd_sim_slab_take(&s->slabs, block);
+    memset(p, 0, sizeof *p);
+    p->source = from;
+    p->flow = NO_FLOW;
+    p->block = (uint32_t)block;
+    p->payload_len = payload_len;
+    p->inner_hops = HOP_LIMIT;
+    p->origin = true;
+    p->sent_at = s->now;
+    return p;
+}
+
+void packet_free(struct hd_sim *s, struct packet *p)
+{
+    hd_sim_slab_give(&s->slabs, p, p->block);
+}
+
+/* --- one step ------------------------------------------------------------------------------------ */
+
+static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
+{
+    struct hd_adj_value v;
+    if (in->adj_hint != 0 && force_adj(n, in->adj_hint, &v) && v.admitted &&
+        v.ifindex == in->ifindex && hd_mac_equal(&v.mac, mac))
+        return true;
+    for (uint32_t i = 1; i < n->model->adjs.len; i++) {
+        if (force_adj(n, i, &v) && v.admitted && v.ifindex == in->ifindex &&
+            hd_mac_equal(&v.mac, mac)) {
+            in->adj_hint = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj,
+                  struct step *out)
+{
+    struct hd_adj_value v;
+    struct end *e;
+    out->adj = adj;
+    out->fate = HD_SIM_EGRESS_DEAD;
+    if (!force_adj(&s->nodes[node], adj, &v) || v.down ||
+        (e = sim_end_of(s, node, v.ifindex)) == NULL || !link_carrier(s, e->link))
+        return;
+    struct hd_mac mac = sim_mac(sim_peer(s, e));
+    if (!hd_mac_equal(&v.mac, &mac)) {
+        out->fate = HD_SIM_LINK_LOST;
+        return;
+    }
+    uint32_t mtu = s->links[e->link].o.mtu;
+    if (p->size + (p->encap ? LABEL_BYTES : 0u) > mtu) {
+        out->fate = HD_SIM_TOO_BIG;
+        out->value = mtu;
+        return;
+    }
+    out->fate = HD_SIM_ARRIVED;
+    out->next = sim_end_index(s, e);
+    p->hops++;
+    p->origin = false;
+}
+
+static void swap_label(struct hd_sim *s, uint32_t node, struct packet *p,
+                       const struct hd_label_value *v, struct step *out)
+{
+    if (p->outer_hops <= 1) {
+        out->fate = HD_SIM_HOP_LIMIT;
+        return;
+    }
+    p->outer_hops--;
+    p->label = v->out;
+    leave(s, node, p, v->adj, out);
+}
+
+/* Overlay stages have to come closer to the destination: the measure that forbids loops. */
+static void count_stage(struct hd_sim *s, uint32_t node, struct packet *p)
+{
+    struct hd_id to;
+    p->stages++;
+    if (p->stages > 1 && hd_id_from_ip6(&p->to, 0xfc00, &to) &&
+        hd_id_closer(&to, &s->nodes[node].id, &s->nodes[p->outer_source].id) >= 0)
+        p->away = true;
+    p->outer_source = node;
+}
+
+static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step *out)
+{
+    struct hd_route_value r;
+    if (!force_route(&s->nodes[node], &p->to, &r)) {
+        out->fate = HD_SIM_NO_ROUTE;
+        return;
+    }
+    if (r.act == HD_ROUTE_LOCAL) {
+        out->fate = HD_SIM_ARRIVED;
+        return;
+    }
+    if (r.act == HD_ROUTE_UNREACHABLE) {
+        out->fate = HD_SIM_UNREACHABLE;
+        return;
+    }
+    if (!p->origin) {
+        if (p->inner_hops <= 1) {
+            out->fate = HD_SIM_HOP_LIMIT;
+            return;
+        }
+        p->inner_hops--;
+    }
+    count_stage(s, node, p);
+    if (r.act == HD_ROUTE_ENCAP) {
+        p->encap = true;
+        p->label = out->label = r.out;
+        p->outer_hops = HOP_LIMIT;
+        p->encap_at = s->now;
+        if (r.mtu != 0 && p->size > r.mtu) {
+            out->fate = HD_SIM_TOO_BIG;
+            out->value = r.mtu;
+            return;
+        }
+    }
+    leave(s, node, p, r.adj, out);
+}
+
+/* in: the end it came by, NULL at its source. Changes the packet as the node would. */
+void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct packet *p,
+                 struct step *out)
+{
+    struct node *n = &s->nodes[node];
+    *out = (struct step){.next = HD_SIM_NONE, .label = p->label};
+    if (n->model == NULL) {
+        out->fate = HD_SIM_NODE_DEAD;
+        return;
+    }
+    if (in != NULL) {
+        struct hd_mac mac = sim_mac(sim_peer(s, in));
+        if (!admits(n, &s->ends[sim_end_index(s, in)], &mac)) {
+            out->fate = HD_SIM_NOT_ADMITTED;
+            return;
+        }
+    }
+    if (p->encap) {
+        struct hd_label_value v;
+        if (!force_label(n, &p->label, &v, &out->label_index)) {
+            out->fate = HD_SIM_LABEL_UNKNOWN;
+            return;
+        }
+        if (v.act == HD_LABEL_SWAP) {
+            swap_label(s, node, p, &v, out);
+            return;
+        }
+        p->encap = false;
+    }
+    route(s, node, p, out);
+}
+
+/* --- reports ------------------------------------------------------------------------------------- */
+
+/* True when this matter may be reported again; the data plane limits its own noise. */
+static bool speak(struct hd_sim *s, uint32_t node, uint32_t kind, const void *key, size_t len)
+{
+    uint64_t h = hd_hash64((uint64_t)node << 8 | kind, key, len);
+    uint32_t until, now = (uint32_t)(s->now / 1000000);
+    if (hd_map_get(&s->quiet, h, &until) && now < until)
+        return false;
+    HD_ASSERT(hd_map_set(&s->quiet, s->pool, h, now + QUIET_MS) == 0);
+    return true;
+}
+
+static void report(struct hd_sim *s, uint32_t node, uint32_t from, hd_time at,
+                   const struct hd_in_report *r)
+{
+    struct report *copy = hd_sim_slab_take(&s->slabs, sizeof *copy);
+    *copy = (struct report){.core = s->o.cores[0], .r = *r};
+    sim_push(s, at, node, from, false, EV_REPORT, copy, 0);
+}
+
+static void report_fate(struct hd_sim *s, uint32_t node, const struct packet *p,
+                        const struct step *st)
+{
+    static const uint8_t kinds[HD_SIM_FATES] = {
+        [HD_SIM_NO_ROUTE] = HD_REPORT_NO_ROUTE,
+        [HD_SIM_LABEL_UNKNOWN] = HD_REPORT_LABEL_UNKNOWN,
+        [HD_SIM_EGRESS_DEAD] = HD_REPORT_EGRESS_DEAD,
+        [HD_SIM_TOO_BIG] = HD_REPORT_TOO_BIG,
+    };
+    uint8_t kind = kinds[st->fate];
+    if (kind == 0)
+        return;
+    struct hd_in_report r = {.kind = kind,
+                             .adj = st->adj,
+                             .value = st->value,
+                             .packets = 1,
+                             .to = p->to,
+                             .source = hd_sim_address(s, p->encap ? p->outer_source : p->source),
+                             .label = st->label};
+    const void *key = p->encap ? (const void *)&st->label : (const void *)&p->to;
+    size_t len = p->encap ? sizeof st->label : sizeof p->to;
+    if (!speak(s, node, kind, key, len))
+        return;
+    if (kind == HD_REPORT_TOO_BIG && p->encap && p->outer_source != node)
+        report(s, p->outer_source, node, s->now + (s->now - p->encap_at) + HD_US(1), &r);
+    else
+        report(s, node, node, s->now, &r);
+}
+
+/* First packet to a destination at its source, then what came since, at most every 8 s. */
+static void note_flow(struct hd_sim *s, uint32_t node, const struct packet *p)
+{
+    uint64_t h = hd_hash64(node, p->to.b, sizeof p->to.b);
+    uint32_t at;
+    if (!hd_map_get(&s->flow_index, h, &at)) {
+        if (s->flows_seen_count == s->flows_seen_cap) {
+            s->flows_seen_cap = s->flows_seen_cap == 0 ? 64 : s->flows_seen_cap * 2;
+            s->flows_seen = hd_sim_grow(s->flows_seen, s->flows_seen_cap, sizeof *s->flows_seen);
+        }
+        at = s->flows_seen_count++;
+        s->flows_seen[at] = (struct flow_seen){.last = -FLOW_REPORT_NS};
+        HD_ASSERT(hd_map_set(&s->flow_index, s->pool, h, at) == 0);
+    }
+    struct flow_seen *f = &s->flows_seen[at];
+    f->packets++;
+    if (s->now - f->last < FLOW_REPORT_NS)
+        return;
+    struct hd_in_report r = {.kind = HD_REPORT_FLOW, .packets = f->packets, .to = p->to};
+    f->last = s->now;
+    f->packets = 0;
+    report(s, node, node, s->now, &r);
+}
+
+static void count_usage(struct hd_sim *s, uint32_t node, enum hd_object_kind kind, uint32_t index,
+                        uint32_t bytes)
+{
+    uint64_t key = (uint64_t)node << 34 | (uint64_t)kind << 32 | index;
+    uint32_t at;
+    if (index == 0)
+        return;
+    if (!hd_map_get(&s->usage_index, key, &at)) {
+        if (s->usage_count == s->usage_cap) {
+            s->usage_cap = s->usage_cap == 0 ? 64 : s->usage_cap * 2;
+            s->usages = hd_sim_grow(s->usages, s->usage_cap, sizeof *s->usages);
+        }
+        at = s->usage_count++;
+        s->usages[at] = (struct usage){0};
+        HD_ASSERT(hd_map_set(&s->usage_index, s->pool, key, at) == 0);
+    }
+    s->usages[at].packets++;
+    s->usages[at].bytes += bytes;
+}
+
+/* --- packets on their way ------------------------------------------------------------------------ */
+
+static void deliver_payload(struct hd_sim *s, uint32_t node, const struct packet *p)
+{
+    size_t size = sizeof(struct datagram) + p->payload_len;
+    struct datagram *d = hd_sim_slab_take(&s->slabs, size);
+    *d = (struct datagram){.len = p->payload_len,
+                           .size = (uint32_t)size,
+                           .end = HD_SIM_NONE,
+                           .number = p->number,
+                           .hop_limit = p->inner_hops,
+                           .traffic_class = p->traffic_class,
+                           .from = hd_sim_address(s, p->source),
+                           .to = p->to};
+    memcpy(d->bytes, p->payload, p->payload_len);
+    sim_push(s, s->now, node, node, false, EV_DATAGRAM, d, 0);
+}
+
+static void flow_arrived(struct hd_sim *s, const struct packet *p)
+{
+    struct hd_sim_flow *f = &s->flows[p->flow];
+    if (f->arrived == 0) {
+        f->last_at = p->sent_at;
+    } else if (p->sequence == f->last_arrived) {
+        f->duplicates++;
+        return;
+    } else if (p->sequence < f->last_arrived) {
+        f->reordered++;
+    }
+    f->arrived++;
+    if (p->sequence > f->last_arrived)
+        f->last_arrived = p->sequence;
+    if (s->now - f->last_at > f->longest_gap_ns) {
+        f->longest_gap_ns = s->now - f->last_at;
+        f->gap_at = s->now;
+    }
+    f->last_at = s->now;
+    f->worst_delay_ns = HD_MAX(f->worst_delay_ns, s->now - p->sent_at);
+}
+
+static void end_packet(struct hd_sim *s, uint32_t node, struct packet *p, const struct step *st)
+{
+    s->stats.fates[st->fate]++;
+    if (st->fate == HD_SIM_ARRIVED) {
+        if (p->payload_len > 0)
+            deliver_payload(s, node, p);
+        else if (p->flow != NO_FLOW)
+            flow_arrived(s, p);
+    } else {
+        report_fate(s, node, p, st);
+    }
+    if (p->flow != NO_FLOW)
+        s->flows[p->flow].fates[st->fate]++;
+    if (st->fate == HD_SIM_HOP_LIMIT && s->checks.loops)
+        sim_fail(s, "a packet from node %u ran out of hops at node %u", p->source, node);
+    packet_free(s, p);
+}
+
+static void go_on(struct hd_sim *s, uint32_t node, struct packet *p, const struct step *st)
+{
+    if (st->next == HD_SIM_NONE) {
+        end_packet(s, node, p, st);
+        return;
+    }
+    s->stats.packet_hops++;
+    count_usage(s, node, HD_OBJ_ADJ, st->adj, p->size);
+    count_usage(s, node, HD_OBJ_LABEL, st->label_index, p->size);
+    link_send_packet(s, &s->ends[st->next], p);
+}
+
+void packet_arrive(struct hd_sim *s, uint32_t node, struct packet *p)
+{
+    const struct end *in = &s->ends[p->end];
+    struct step st = {.fate = HD_SIM_LINK_LOST, .next = HD_SIM_NONE};
+    if (p->epoch == s->links[in->link].epoch)
+        packet_step(s, node, in, p, &st);
+    go_on(s, node, p, &st);
+}
+
+void packet_originate(struct hd_sim *s, uint32_t from, struct packet *p)
+{
+    struct step st;
+    s->stats.packets_sent++;
+    if (s->nodes[from].router != NULL)
+        note_flow(s, from, p);
+    packet_step(s, from, NULL, p, &st);
+    go_on(s, from, p, &st);
+}
+
+uint32_t hd_sim_add_flow(struct hd_sim *s, uint32_t from, uint32_t to)
+{
+    if (s->flow_count == s->flow_cap) {
+        s->flow_cap = s->flow_cap == 0 ? 16 : s->flow_cap * 2;
+        s->flows = hd_sim_grow(s->flows, s->flow_cap, sizeof *s->flows);
+    }
+    s->flows[s->flow_count] = (struct hd_sim_flow){.from = from, .to = to};
+    return s->flow_count++;
+}
+
+const struct hd_sim_flow *hd_sim_flow(const struct hd_sim *s, uint32_t flow)
+{
+    return &s->flows[flow];
+}
+
+uint32_t hd_sim_flow_count(const struct hd_sim *s)
+{
+    return s->flow_count;
+}
+
+void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow)
+{
+    struct packet *p = packet_make(s, from, 0);
+    p->to = hd_sim_address(s, to);
+    p->size = size;
+    if (flow < s->flow_count) {
+        p->flow = flow;
+        p->sequence = ++s->flows[flow].next_sequence;
+        s->flows[flow].sent++;
+    }
+    packet_originate(s, from, p);
+}
+
+const char *hd_sim_fate_name(enum hd_sim_fate f)
+{
+    static const char *const names[HD_SIM_FATES] = {
+        "arrived",  "no-route",     "unreachable", "label-unknown", "egress-dead", "hop-limit",
+        "too-big",  "not-admitted", "link-lost",   "node-dead",     "loop",
+    };
+    return (unsigned)f < HD_SIM_FATES ? names[f] : "unknown";
+}

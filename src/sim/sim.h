@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Simulator: the driver that runs routers under virtual time (design.md, sections 1 and 8).
+ *
+ * A simulation holds the nodes and links of a scenario, one router per living node in a region of its
+ * own, and one queue of events ordered by (time, receiver, inputs before deadlines, sender, sender's
+ * counter). That order, integer arithmetic and seeded streams make a run a function of scenario, seed
+ * and options: hd_sim_digest is the proof, and the reason why a failure can be replayed by one command.
+ *
+ * Data packets are forwarded hop by hop by the models that the routers wrote, with an installation time
+ * during which the old value of an object is in force, so the races of a real data plane exist here.
+ * What they meet (unknown labels, dead egresses, small links) is reported to the owner cores as the
+ * Linux data plane would (spec/forwarding-on-linux.md, sections 2 and 3).
+ *
+ * Not thread-safe; several simulations may exist side by side.
+ */
+#ifndef HD_SIM_SIM_H
+#define HD_SIM_SIM_H
+
+#include "router/router.h"
+#include "scenario/scenario.h"
+
+#define HD_SIM_NONE      UINT32_MAX
+#define HD_SIM_CORES_MAX 4
+#define HD_SIM_KEYS_MAX  4
+#define HD_SIM_WHY       320 /* bytes of the sentence that says which check failed */
+
+struct hd_sim; /* opaque */
+
+/* What a node flagged as lying wants to send: the callback may rewrite it; len 0 drops it. */
+struct hd_sim_outgoing {
+    uint32_t node, ifindex;
+    uint16_t number; /* UDP port */
+    struct hd_ip6 to;
+    uint8_t *bytes; /* room for 65,535 */
+    uint32_t len;
+};
+
+/* Things a test may watch. Every member may be NULL. */
+struct hd_sim_hooks {
+    void *user;
+    void (*lie)(void *user, struct hd_sim *s, struct hd_sim_outgoing *m);
+    /* An event or a reply of a core: e->type tells which; rows follow it. */
+    void (*effect)(void *user, struct hd_sim *s, uint32_t node, struct hd_effect *e);
+    /* After each run of effects of a node: for invariant checks of tests. */
+    void (*settled)(void *user, struct hd_sim *s, uint32_t node);
+};
+
+struct hd_sim_options {
+    uint64_t seed;
+    uint8_t cores[HD_SIM_CORES_MAX]; /* enum hd_core_number; all zero: KIRA */
+    /*
+     * Config of a core on a node, malloc'ed, its size into *len. No callback or NULL: the core's own
+     * defaults. For KIRA: hd_sim_kira_config.
+     */
+    void *(*config)(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
+    void *config_user;
+    size_t region_bytes;     /* per router; 0: 64 MiB of address space */
+    hd_time detect_ns;       /* from a lost or found carrier to the router's input; 1 ms */
+    hd_time install_ns;      /* from a model edit to its being in force; 100 us */
+    hd_time save_ns;         /* until a saved value is durable; 1 ms */
+    hd_time start_jitter_ns; /* nodes start within this after their time; 10 ms */
+    uint64_t queue_bytes;    /* of a link with a rate that names none; 256 KiB */
+    uint32_t work_units;     /* of one slice, a unit costing 1 us of virtual time; 150 */
+    bool shared_ids;         /* one ID table for all routers; no node may invent IDs then */
+    bool kill_is_power_off;  /* neighbours of a node killed by the schedule lose the carrier */
+    bool digest_payload;     /* let the digest cover every byte on the wire */
+    int log_level;           /* print log effects up to this level to stderr; 0: none */
+    size_t pool_max_bytes;   /* checker: live bytes of a router; 0: no bound */
+    struct hd_sim_hooks hooks;
+};
+
+void hd_sim_options_default(struct hd_sim_options *o);
+
+/* KIRA with the node's ID, its end-system flag, and a required key where it has one (user unused). */
+void *hd_sim_kira_config(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
+
+/* Builds the simulation; the scenario must outlive it. 0 or an hd_error with a sentence in err. */
+HD_MUST_USE int hd_sim_create(struct hd_sim **s, const struct hd_scenario *sc,
+                              const struct hd_sim_options *o, char *err, size_t errlen);
+void hd_sim_free(struct hd_sim *s);
+
+hd_time hd_sim_now(const struct hd_sim *s);
+uint32_t hd_sim_node_count(const struct hd_sim *s);
+uint32_t hd_sim_link_count(const struct hd_sim *s);
+
+/* Runs all events up to and including `until`; now is `until` afterwards. */
+void hd_sim_run(struct hd_sim *s, hd_time until);
+/* Runs until `until` or the first failed check; true when no check has failed. */
+bool hd_sim_run_checked(struct hd_sim *s, hd_time until);
+
+/* A number over all events processed so far: equal runs, equal numbers. */
+uint64_t hd_sim_digest(const struct hd_sim *s);
+/* The first failed check as a sentence, NULL while all hold. */
+const char *hd_sim_failure(const struct hd_sim *s);
+
+/* --- faults, in force at once -------------------------------------------------------------------- */
+
+enum hd_sim_death {
+    HD_SIM_DEATH_SILENT,  /* router and forwarding gone, carriers stay */
+    HD_SIM_DEATH_POWER,   /* the same, and neighbours lose the carrier */
+    HD_SIM_DEATH_PROCESS, /* router gone; its last forwarding state stays in force */
+};
+
+void hd_sim_cut(struct hd_sim *s, uint32_t link);
+/* Nothing passes, carriers stay. directions: bit 0 from a to b, bit 1 from b to a. */
+void hd_sim_silence(struct hd_sim *s, uint32_t link, unsigned directions);
+void hd_sim_heal(struct hd_sim *s, uint32_t link);
+void hd_sim_change_link(struct hd_sim *s, uint32_t link, const struct hd_scenario_link *values,
+                        uint32_t fields);
+void hd_sim_kill(struct hd_sim *s, uint32_t node, enum hd_sim_death death);
+/* Goodbye, then a silent death. */
+void hd_sim_stop(struct hd_sim *s, uint32_t node);
+/* Starts a dead node with its saved values; resumed after a death of the process only. */
+void hd_sim_start(struct hd_sim *s, uint32_t node);
+void hd_sim_set_lying(struct hd_sim *s, uint32_t node, bool lying);
+
+/* Hands a datagram to a node as if it came from its neighbour over this interface. */
+void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t number,
+                   const void *bytes, uint32_t len);
+/* Gives a node a key under a handle > 0 (0 removes); the first is used for sending. */
+HD_MUST_USE int hd_sim_add_key(struct hd_sim *s, uint32_t node, uint32_t handle, uint64_t secret);
+
+/* --- looking in ---------------------------------------------------------------------------------- */
+
+/* The router of a living node, NULL otherwise. */
+struct hd_router *hd_sim_router(const struct hd_sim *s, uint32_t node);
+/* The node's address, fc00:<ID>, unless another was set. */
+struct hd_ip6 hd_sim_address(const struct hd_sim *s, uint32_t node);
+/* For cores that have addresses of their own. */
+void hd_sim_set_address(struct hd_sim *s, uint32_t node, const struct hd_ip6 *a);
+const struct hd_id *hd_sim_id(const struct hd_sim *s, uint32_t node);
+/* Node with this ID, HD_SIM_NONE when there is none. */
+uint32_t hd_sim_find(const struct hd_sim *s, const struct hd_id *id);
+uint32_t hd_sim_ifindex(const struct hd_sim *s, uint32_t link, uint32_t node);
+/* A living router's own clock. */
+hd_time hd_sim_local_time(const struct hd_sim *s, uint32_t node);
+/* Gives a command to a core; replies come to the hook. Returns its id. */
+uint32_t hd_sim_command(struct hd_sim *s, uint32_t node, uint8_t core, uint16_t verb,
+                        const void *args, uint16_t len);
+
+/* --- data packets -------------------------------------------------------------------------------- */
+
+enum hd_sim_fate {
+    HD_SIM_ARRIVED = 0,
+    HD_SIM_NO_ROUTE,
+    HD_SIM_UNREACHABLE,   /* a route says so */
+    HD_SIM_LABEL_UNKNOWN,
+    HD_SIM_EGRESS_DEAD,   /* adjacency down or gone, or no carrier: noticed and reported */
+    HD_SIM_HOP_LIMIT,
+    HD_SIM_TOO_BIG,
+    HD_SIM_NOT_ADMITTED,  /* from a neighbour that is no member */
+    HD_SIM_LINK_LOST,     /* loss, silent cut, full queue, wrong MAC: nobody notices */
+    HD_SIM_NODE_DEAD,
+    HD_SIM_LOOP,          /* walk only: the same node twice in the same state */
+    HD_SIM_FATES,
+};
+
+const char *hd_sim_fate_name(enum hd_sim_fate f);
+
+#define HD_SIM_WALK_NODES 256
+
+struct hd_sim_walk {
+    enum hd_sim_fate fate;
+    uint32_t at;     /* node where it ended */
+    uint32_t hops;   /* links passed */
+    uint32_t stages; /* encapsulations and plain hops between overlay nodes */
+    bool away;       /* some overlay stage did not come closer to the destination by XOR */
+    uint32_t node_count; /* of nodes[], source included; cut at HD_SIM_WALK_NODES */
+    uint32_t nodes[HD_SIM_WALK_NODES];
+};
+
+/* Follows the forwarding state in force now, without loss, delay or reports. */
+void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w);
+
+/* Sends one packet (inner bytes with IPv6 header); its fate shows in the flow's counters. */
+void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow);
+
+struct hd_sim_flow {
+    uint32_t from, to;
+    uint64_t sent, arrived, duplicates, reordered;
+    uint64_t fates[HD_SIM_FATES];
+    uint32_t next_sequence, last_arrived;
+    hd_time last_at, longest_gap_ns, gap_at, worst_delay_ns;
+};
+
+/* Adds a flow: its number. Probes of the scenario are flows 0 to probe_count - 1. */
+uint32_t hd_sim_add_flow(struct hd_sim *s, uint32_t from, uint32_t to);
+const struct hd_sim_flow *hd_sim_flow(const struct hd_sim *s, uint32_t flow);
+uint32_t hd_sim_flow_count(const struct hd_sim *s);
+
+/* Hops between living nodes over working links: HD_SIM_NONE when there is no way. */
+uint32_t hd_sim_distance(struct hd_sim *s, uint32_t from, uint32_t to);
+
+struct hd_sim_reach {
+    uint64_t pairs;     /* looked at, of living nodes */
+    uint64_t connected; /* by the graph */
+    uint64_t arrived;
+    uint64_t fates[HD_SIM_FATES]; /* of the connected ones */
+    uint64_t away;
+    /* hops / shortest, in thousandths, over those that arrived */
+    uint32_t stretch_mean, stretch_p50, stretch_p95, stretch_p99, stretch_max;
+    uint32_t bad_from, bad_to; /* one connected pair that does not work, HD_SIM_NONE */
+    enum hd_sim_fate bad_fate;
+    uint32_t bad_at;
+};
+
+/* All ordered pairs of living nodes, or about `sample` of them (0: all), chosen by the seed. */
+void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r);
+
+/* --- checks -------------------------------------------------------------------------------------- */
+
+struct hd_sim_checks {
+    bool loops;               /* walks at change batches; exhausted hop limits */
+    uint32_t walks_per_batch; /* sampled; all pairs up to 16 nodes; 64 */
+    hd_time reach_bound_ns;   /* after the last fault all connected pairs work; 0: no check */
+    hd_time stay_ns;          /* and do so without a break for this long; 1 s */
+    hd_time tick_ns;          /* how often reachability is looked at; 100 ms */
+    uint64_t sample;          /* pairs per look, 0: all */
+};
+
+void hd_sim_checks_default(struct hd_sim_checks *c);
+void hd_sim_set_checks(struct hd_sim *s, const struct hd_sim_checks *c);
+
+/*
+ * Counts what came into force and every fault: while it stands still, so does every walk. For callers
+ * that look often.
+ */
+uint64_t hd_sim_forwarding_epoch(const struct hd_sim *s);
+
+/* When all connected pairs began to work for good, HD_NEVER: not so now. Needs reach_bound_ns. */
+hd_time hd_sim_all_since(const struct hd_sim *s);
+hd_time hd_sim_last_fault(const struct hd_sim *s);
+
+/* --- counters ------------------------------------------------------------------------------------ */
+
+struct hd_sim_stats {
+    uint64_t events, inputs, deadlines, work_slices;
+    uint64_t datagrams_sent, datagram_bytes, datagrams_received;
+    uint64_t by_type_count[256], by_type_bytes[256]; /* first payload byte, sender side */
+    uint64_t lost_link, lost_queue, lost_silent, lost_port, lost_address, lost_dead;
+    uint64_t fragmented, fragments, duplicated, reordered, corrupted;
+    uint64_t packets_sent, packet_hops, reports;
+    uint64_t fates[HD_SIM_FATES];
+    uint64_t model_changes, model_batches, old_lost;
+    uint64_t log_lines, effects_lost, saved, samples, starts, start_failures;
+    uint64_t loop_walks;
+    hd_time last_route_change; /* any realised change of a route */
+    size_t queue_peak, payload_peak;
+};
+
+const struct hd_sim_stats *hd_sim_stats(const struct hd_sim *s);
+
+struct hd_sim_node_stats {
+    bool alive;
+    uint64_t sent, sent_bytes, received;
+    size_t pool_used, pool_live;
+    uint32_t labels, routes, adjs;
+};
+
+void hd_sim_node_stats(struct hd_sim *s, uint32_t node, struct hd_sim_node_stats *out);
+
+#endif
