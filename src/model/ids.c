@@ -9,8 +9,6 @@
  */
 #include "model/ids.h"
 
-#include <stdio.h>
-
 #include "lib/base.h"
 #include "lib/hash.h"
 
@@ -55,8 +53,13 @@ int hd_id_closer(const struct hd_id *target, const struct hd_id *a, const struct
 
 char *hd_id_format(const struct hd_id *a, char *buf)
 {
-    for (unsigned i = 0; i < HD_ID_BYTES; i++)
-        snprintf(buf + 2 * i, 3, "%02x", a->b[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (unsigned i = 0; i < HD_ID_BYTES; i++) {
+        buf[2 * i] = digits[a->b[i] >> 4];
+        buf[2 * i + 1] = digits[a->b[i] & 0xf];
+    }
+    buf[2 * HD_ID_BYTES] = '\0';
     return buf;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * KIRA's formats: every vector of kira.md 3.7 is decoded, its fields are checked, and it is encoded
- * again byte for byte; each is cut short and each length in it made wrong. Then writing, echoes, and
- * the labels of 2.3 and 7.6. What the decoder refuses besides: kira_wire_reject_test.c.
+ * again byte for byte; each is cut short and each length in it made wrong. Then writing, echoes,
+ * and the labels of 2.3 and 7.6. What the decoder refuses besides: kira_wire_reject_test.c.
  */
 #include "unit/kira_wire_help.h"
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# A front door to Meson: everything here is a short name for a command that can be typed as well.
+
+BUILD    ?= build
+PREFIX   ?= /usr
+JOBS     ?= $(shell nproc)
+PROGRAMS := heddled heddle heddle-lab heddle-sim
+
+.PHONY: build deps deps-long check check-long demo clean install format
+
+build: $(BUILD)/build.ninja
+	ninja -j $(JOBS) -C $(BUILD)
+	@tools/link-programs.sh $(BUILD) $(PROGRAMS)
+
+$(BUILD)/build.ninja:
+	meson setup --prefix=$(PREFIX) $(BUILD)
+
+# Debian 12 packages; says what it installs, and installs only what is missing.
+deps:
+	tools/deps.sh check
+
+deps-long:
+	tools/deps.sh long
+
+# Some 15 minutes on 2 cores; the labs in it need root and are skipped without.
+check:
+	tests/run-check.sh
+
+# Hours: thread sanitizer, valgrind, static analysis, fuzzing, benchmarks.
+check-long:
+	tests/check-long.sh
+
+demo: build
+	tools/demo.sh
+
+install: build
+	meson install -C $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD) build-check

@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Configures a build folder unless it is there, and builds: tests/build-in.sh FOLDER CC JOBS [meson args].
+# HEDDLE_TARGETS in the environment names targets to build instead of all.
+set -eu
+folder=$1 cc=$2 jobs=$3
+shift 3
+[ -e "$folder/build.ninja" ] || CC=$cc meson setup "$@" "$folder"
+# shellcheck disable=SC2086 # a list of targets
+exec ninja -j "$jobs" -C "$folder" ${HEDDLE_TARGETS:-}

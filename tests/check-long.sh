@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What `make check-long` runs: the tools that take long or whose findings need a reader. Hours. Everything it
+# makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600).
+set -u
+. "$(dirname "$0")/step.bash"
+
+if build tsan 900 'thread sanitizer: build' clang -Db_sanitize=thread -Db_lundef=false; then
+    export TSAN_OPTIONS=halt_on_error=1
+    # Threads are in the simulator and in the daemon's keeper; the rest must not mind.
+    tests tsan 3600 'thread sanitizer: unit, model tests and simulations' "$OUT/tsan" 'unit model sim' \
+        --timeout-multiplier 15
+    unset TSAN_OPTIONS
+fi
+
+if build gcc 900 'gcc: build' gcc; then
+    tests valgrind 3600 'valgrind: unit and model tests' "$OUT/gcc" 'unit model' --timeout-multiplier 40 \
+        --wrap 'valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet'
+fi
+
+if build tidy 900 'clang: build for clang-tidy' clang; then
+    step tidy 3600 'clang-tidy' tools/run-tidy.sh "$OUT/tidy" "$JOBS"
+fi
+step cppcheck 1800 'cppcheck' cppcheck --quiet --error-exitcode=1 --inline-suppr -j "$JOBS" \
+    --enable=warning,portability,performance --suppress=missingInclude --suppress=normalCheckLevelMaxBranches \
+    --std=c11 -I src -I bpf -I tests -i src/bpf src
+build analyzer 3600 'gcc -fanalyzer: no finding' gcc -Dc_args=-fanalyzer -Dtests=false
+
+fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-3600}
+if HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
+    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
+    step fuzz-long $((fuzz_seconds + 300)) "fuzzing: $fuzz_seconds s" \
+        tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
+fi
+
+if build bench 900 'release build for benchmarks' gcc --buildtype=release; then
+    tests bench 3600 'benchmarks' "$OUT/bench" bench --benchmark --num-processes 1
+fi
+finish

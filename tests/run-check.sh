@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What `make check` runs: style, both compilers, sanitizers, a few minutes of fuzzing, simulations and labs.
+# At most some 15 minutes on 2 cores. Everything it makes lies in build-check/. A failed step does not stop
+# the others. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (300).
+set -u
+. "$(dirname "$0")/step.bash"
+
+step format 60 'style: clang-format' tools/check-style.sh format
+step spdx 60 'style: licence lines' tools/check-style.sh spdx
+step words 60 'style: words and paths that do not belong here' tools/check-style.sh words
+step size 60 'style: size of files, essays' tools/check-style.sh size
+step layers 60 'layers: includes, no floating point' tools/check-layers.py
+
+if build gcc 400 'gcc: build' gcc; then
+    step objects 60 'layers: what pure objects call and keep' tools/check-layers.py "$OUT/gcc"
+    tests unit 240 'gcc: unit, model and corpus tests' "$OUT/gcc" 'unit model fuzz'
+fi
+if build clang 400 'clang: build' clang; then
+    tests unit-clang 240 'clang: unit tests' "$OUT/clang" unit
+fi
+if build asan 400 'gcc with address and undefined sanitizers: build' gcc \
+    -Db_sanitize=address,undefined; then
+    # Each finding ends the program; leaks count.
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    tests sanitized 400 'sanitizers: unit, model, corpus tests and simulations' "$OUT/asan" \
+        'unit model fuzz sim' --timeout-multiplier 4
+    unset ASAN_OPTIONS UBSAN_OPTIONS
+fi
+fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-300}
+if HEDDLE_TARGETS=fuzz-targets build fuzz 400 'libFuzzer: build' clang \
+    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
+    step fuzz $((fuzz_seconds + 120)) "fuzzing: $fuzz_seconds s" \
+        tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
+fi
+if [ -e "$OUT/gcc/build.ninja" ]; then
+    tests sim 600 'simulated scenarios' "$OUT/gcc" sim
+    if [ "$(id -u)" = 0 ]; then
+        tests netns 600 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1
+    else
+        skip 'labs in network namespaces: need root'
+    fi
+fi
+finish

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Steps of a check, sourced by run-check.sh and check-long.sh. A step is a command with a time limit and a
+# log; it prints one line. Counted are test cases where a step runs tests, and steps elsewhere.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+OUT=${HEDDLE_CHECK_DIR:-$ROOT/build-check}
+LOGS=$OUT/logs
+JOBS=${JOBS:-$(nproc)}
+PASSED=0 FAILED=0 SKIPPED=0
+mkdir -p "$LOGS"
+cd "$ROOT" || exit 1
+
+say() { # state, seconds, text
+    printf '%-5s %4d s  %s\n' "$1" "$2" "$3"
+}
+
+# run_logged NAME LIMIT COMMAND...: output goes to the log, which ends with the command's fate.
+run_logged() {
+    local name=$1 limit=$2 rc=0
+    shift 2
+    timeout -k 10 "$limit" "$@" >"$LOGS/$name.log" 2>&1 </dev/null || rc=$?
+    [ $rc -ne 124 ] || echo "ended after its limit of $limit s" >>"$LOGS/$name.log"
+    return $rc
+}
+
+show_log() {
+    sed 's/^/      | /' "$LOGS/$1.log" | tail -n "${2:-15}"
+}
+
+# step NAME LIMIT TEXT COMMAND...: passes when the command does.
+step() {
+    local name=$1 limit=$2 text=$3 began=$SECONDS
+    shift 3
+    if run_logged "$name" "$limit" "$@"; then
+        PASSED=$((PASSED + 1))
+        say ok $((SECONDS - began)) "$text"
+    else
+        FAILED=$((FAILED + 1))
+        say FAIL $((SECONDS - began)) "$text (log: ${LOGS#"$ROOT"/}/$name.log)"
+        show_log "$name"
+        return 1
+    fi
+}
+
+skip() { # text
+    SKIPPED=$((SKIPPED + 1))
+    say skip 0 "$1"
+}
+
+# tests NAME LIMIT TEXT BUILD SUITES [meson test arguments]: counts test cases, not programs. A suite
+# without tests is skipped aloud, because it proves nothing.
+tests() {
+    local name=$1 limit=$2 text=$3 build=$4 suites=$5 began=$SECONDS rc=0 counts args=()
+    shift 5
+    for suite in $suites; do args+=(--suite "$suite"); done
+    if [ "$(meson test -C "$build" --list "${args[@]}" --no-rebuild 2>/dev/null | grep -c .)" = 0 ]; then
+        skip "$text: no tests"
+        return 0
+    fi
+    rm -f "$build/meson-logs/$name.json"
+    run_logged "$name" "$limit" meson test -C "$build" --no-rebuild --print-errorlogs --logbase "$name" \
+        "${args[@]}" "$@" || rc=$?
+    counts=$(tools/count-tests.py "$build/meson-logs/$name.json") || counts='0 0 0'
+    # shellcheck disable=SC2086 # three numbers
+    set -- $counts
+    # Meson itself failed, or was stopped: that is a failure even if no test was.
+    [ $rc -eq 0 ] || [ "$2" -gt 0 ] || set -- "$1" 1 "$3"
+    PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3))
+    text="$text: $1 passed"
+    [ "$3" -eq 0 ] || text="$text, $3 skipped"
+    if [ "$2" -eq 0 ]; then
+        say ok $((SECONDS - began)) "$text"
+    else
+        say FAIL $((SECONDS - began)) "$text, $2 failed (log: ${LOGS#"$ROOT"/}/$name.log)"
+        show_log "$name" 40
+    fi
+}
+
+# build NAME LIMIT TEXT CC [meson arguments]: configures $OUT/NAME once and builds it.
+build() {
+    local name=$1 limit=$2 text=$3 cc=$4
+    shift 4
+    step "build-$name" "$limit" "$text" tests/build-in.sh "$OUT/$name" "$cc" "$JOBS" "$@"
+}
+
+finish() {
+    local line="$PASSED passed, $FAILED failed"
+    [ "$SKIPPED" -eq 0 ] || line="$line, $SKIPPED skipped"
+    echo "$line"
+    [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
+}
