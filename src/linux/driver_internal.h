@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What driver.c (the turn) and driver_effects.c (what comes of a call) need of each other. */
+#ifndef HD_LINUX_DRIVER_INTERNAL_H
+#define HD_LINUX_DRIVER_INTERNAL_H
+
+#include "linux/driver.h"
+
+/* Hands one input to the router at d->now, and realises what comes of it. */
+void hd_driver_deliver(struct hd_driver *d, const struct hd_input *in);
+
+/* Puts model changes into force, then performs the effects, in order; clears the buffer. */
+void hd_driver_realise(struct hd_driver *d);
+
+struct hd_driver_port *hd_driver_port_find(struct hd_driver *d, uint16_t core, uint16_t port);
+void hd_driver_port_close(struct hd_driver *d, struct hd_driver_port *p);
+
+/* Compares the MTUs of routes with what the host was told. */
+void hd_driver_check_mtus(struct hd_driver *d);
+
+#endif
