@@ -46,6 +46,9 @@ struct hd_fwd_setup_options {
     uint16_t node_prefix, label_prefix;
     const char *pin_dir; /* bpffs folder of this instance, e.g. /sys/fs/bpf/heddle-<netns cookie> */
     bool adopt;          /* take over pinned maps and attached programs */
+    /* With adopt: what hd_fwd_setup_handles gave the previous process, kept open; NULL: nothing. The
+     * descriptors stay the caller's. */
+    const struct hd_fwd_handles *kept;
 };
 
 /*
