@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the router hears of (fwd_tun.h): each destination once and then every eight seconds, each
+ * problem at a bounded rate. Both tables have a fixed size and are keyed by a salted hash.
+ */
+#include <string.h>
+
+#include "lib/base.h"
+#include "lib/hash.h"
+#include "linux/fwd_tun.h"
+
+/* The place of a destination: its own, else a free one of the two, else that of the older. */
+static struct hd_tun_flow *flow_place(struct hd_tun_reports *r, const struct hd_ip6 *to)
+{
+    uint64_t hash = hd_hash64(r->salt, to->b, sizeof to->b);
+    struct hd_tun_flow *pair = &r->flow[hash % (HD_TUN_FLOWS_MAX / 2) * 2];
+    for (unsigned i = 0; i < 2; i++) {
+        if (pair[i].reported_at != 0 && hd_ip6_equal(&pair[i].to, to)) {
+            return &pair[i];
+        }
+    }
+    return pair[0].reported_at <= pair[1].reported_at ? &pair[0] : &pair[1];
+}
+
+uint64_t hd_tun_note_flow(struct hd_tun_reports *r, const struct hd_ip6 *to, hd_time now)
+{
+    struct hd_tun_flow *f = flow_place(r, to);
+    if (f->reported_at == 0 || !hd_ip6_equal(&f->to, to)) {
+        *f = (struct hd_tun_flow){.to = *to, .reported_at = now};
+        return 1;
+    }
+    f->packets++;
+    if (now - f->reported_at < HD_TUN_FLOW_EVERY) {
+        return 0;
+    }
+    uint64_t packets = f->packets;
+    f->packets = 0;
+    f->reported_at = now;
+    return packets;
+}
+
+/* A bucket as the instant at which it is full again: true and one token less, or false. */
+static bool bucket_has(hd_time full_at, hd_time now, int64_t rate_hz, int64_t burst, hd_time *after)
+{
+    hd_time token = HD_SEC(1) / rate_hz;
+    *after = HD_MAX(full_at, now) + token;
+    return *after - now <= burst * token;
+}
+
+bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *packet, hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ kind, packet + 8, 32);
+    struct hd_tun_limit *l = &r->limit[about % HD_TUN_LIMITS_MAX];
+    if (l->about != about && l->full_at <= now) {
+        l->about = about; /* the place of something long past */
+    }
+    hd_time one, all;
+    if (!bucket_has(l->full_at, now, HD_TUN_REPORT_RATE_HZ, HD_TUN_REPORT_BURST, &one) ||
+        !bucket_has(r->all_full_at, now, HD_TUN_REPORTS_RATE_HZ, HD_TUN_REPORTS_BURST, &all)) {
+        return false;
+    }
+    l->full_at = one;
+    r->all_full_at = all;
+    return true;
+}
