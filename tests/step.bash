@@ -48,23 +48,29 @@ skip() { # text
     say skip 0 "$1"
 }
 
+fail() { # text
+    FAILED=$((FAILED + 1))
+    say FAIL 0 "$1"
+}
+
 # tests NAME LIMIT TEXT BUILD SUITES [meson test arguments]: counts test cases, not programs. A suite
 # without tests is skipped aloud, because it proves nothing.
 tests() {
     local name=$1 limit=$2 text=$3 build=$4 suites=$5 began=$SECONDS rc=0 counts args=()
     shift 5
     for suite in $suites; do args+=(--suite "$suite"); done
-    if [ "$(meson test -C "$build" --list "${args[@]}" --no-rebuild 2>/dev/null | grep -c .)" = 0 ]; then
+    if ! meson test -C "$build" --list --no-rebuild "${args[@]}" 2>/dev/null | grep -q ' / '; then
         skip "$text: no tests"
         return 0
     fi
     rm -f "$build/meson-logs/$name.json"
     run_logged "$name" "$limit" meson test -C "$build" --no-rebuild --print-errorlogs --logbase "$name" \
         "${args[@]}" "$@" || rc=$?
-    counts=$(tools/count-tests.py "$build/meson-logs/$name.json") || counts='0 0 0'
+    counts=$(tools/count-tests.py "$build/meson-logs/$name.json" 2>/dev/null) || counts='0 0 0'
     # shellcheck disable=SC2086 # three numbers
     set -- $counts
-    # Meson itself failed, or was stopped: that is a failure even if no test was.
+    # Meson itself failed, was stopped or ran nothing: that is a failure even if no test was.
+    [ $(($1 + $3)) -gt 0 ] || rc=1
     [ $rc -eq 0 ] || [ "$2" -gt 0 ] || set -- "$1" 1 "$3"
     PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3))
     text="$text: $1 passed"
