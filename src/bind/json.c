@@ -32,7 +32,8 @@ static void value_json(const struct hd_column *c, const void *row, struct hd_jso
 
     switch (c->type) {
     case HD_COL_UINT:
-        hd_json_uint(j, hd_column_uint(c, row));
+        /* Many readers of JSON stop at 63 bits; no honest counter gets there. */
+        hd_json_uint(j, HD_MIN(hd_column_uint(c, row), (uint64_t)INT64_MAX));
         return;
     case HD_COL_INT:
         hd_json_int(j, hd_column_int(c, row));

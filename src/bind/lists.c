@@ -10,6 +10,7 @@
 static const struct hd_lists *const registered[] = {
     &hd_lists_kira,
     &hd_lists_model,
+    &hd_lists_sample,
     &hd_lists_driver,
 };
 

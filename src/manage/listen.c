@@ -7,6 +7,7 @@
 #include "manage/manage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,25 +36,49 @@ static int open_to_group(const char *path)
     return 0;
 }
 
-int hd_manage_listen(const char *path)
+/* A folder too deep for a socket address is named by its descriptor instead. */
+static int short_path(const char *path, struct sockaddr_un *a, int *folder)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd;
+    const char *base = strrchr(path, '/');
+    char dir[4096];
+    int n;
 
-    if ((size_t)snprintf(a.sun_path, sizeof a.sun_path, "%s", path) >= sizeof a.sun_path) {
-        errno = ENAMETOOLONG;
-        return HD_ESYS;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *folder = -1;
+    if ((size_t)snprintf(a->sun_path, sizeof a->sun_path, "%s", path) < sizeof a->sun_path)
+        return 0;
+    if (!base || (size_t)(base - path) >= sizeof dir)
+        return -1;
+    memcpy(dir, path, (size_t)(base - path));
+    dir[base - path] = '\0';
+    *folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    n = snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d%s", *folder, base);
+    return *folder >= 0 && (size_t)n < sizeof a->sun_path ? 0 : -1;
+}
+
+static int listen_at(const char *path, const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
     if (fd < 0)
         return HD_ESYS;
     unlink(path);
-    if (bind_private(fd, &a) != 0 || open_to_group(path) != 0 ||
+    if (bind_private(fd, a) != 0 || open_to_group(path) != 0 ||
         listen(fd, HD_MANAGE_CLIENTS_MAX) != 0) {
         int saved = errno;
         close(fd);
         errno = saved;
         return HD_ESYS;
     }
+    return fd;
+}
+
+int hd_manage_listen(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int folder, fd;
+
+    fd = short_path(path, &a, &folder) == 0 ? listen_at(path, &a) : HD_ESYS;
+    if (folder >= 0)
+        close(folder);
     return fd;
 }
