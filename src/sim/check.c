@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must never happen, looked for while the simulation runs (design.md, section 8): a packet that goes
- * round, a connected pair without a working way for longer than the bound, a router that grows past its
- * memory. Deadlines served late and work without end are found where they would happen, in node.c.
+ * What must never happen, looked for while the simulation runs (design.md, section 8): a packet
+ * that goes round, a connected pair without a working way for longer than the bound, a router that
+ * grows past its memory. Deadlines served late and work without end are found where they would
+ * happen, in node.c.
  *
- * The first failure is kept as a sentence with its time; the program adds the command that replays it.
+ * The first failure is kept as a sentence with its time; the program adds the command that replays
+ * it.
  */
 #include "sim/engine.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Effects of a router, carried out in order: datagrams become events at the other end of a link, saved
- * values stay with the node over its deaths, and a send that waits for a model generation is held until
- * that is installed.
+ * Effects of a router, carried out in order: datagrams become events at the other end of a link,
+ * saved values stay with the node over its deaths, and a send that waits for a model generation is
+ * held until that is installed.
  *
  * Keys: a real driver computes HMAC-SHA-256. Here two 64-bit keyed hashes stand in its place: the
  * simulator asks which key was used, not whether a cipher is strong.
@@ -41,7 +41,8 @@ static void close_port(struct node *n, uint8_t core, uint16_t port)
     }
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------
+ */
 
 static void sign(const struct node *n, uint32_t handle, uint8_t *bytes, uint32_t len)
 {
@@ -181,7 +182,8 @@ void effects_drop_held(struct node *n)
     n->held_count = 0;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------ */
+/* --- the rest ------------------------------------------------------------------------------------
+ */
 
 static void save(struct hd_sim *s, uint32_t node, uint8_t core, struct hd_effect *e)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Creation and the loop. The loop takes the first event and gives it to the file that knows its kind;
- * what an event causes is again events. Nothing here depends on addresses, hashes or the machine.
+ * Creation and the loop. The loop takes the first event and gives it to the file that knows its
+ * kind; what an event causes is again events. Nothing here depends on addresses, hashes or the
+ * machine.
  */
 #include "sim/engine.h"
 
@@ -64,8 +65,8 @@ void sim_fail(struct hd_sim *s, const char *format, ...)
     if (s->failed)
         return;
     s->failed = true;
-    int head = snprintf(s->why, sizeof s->why, "at %lld.%06lld ms: ",
-                        (long long)(s->now / 1000000), (long long)(s->now % 1000000));
+    int head = snprintf(s->why, sizeof s->why, "at %lld.%06lld ms: ", (long long)(s->now / 1000000),
+                        (long long)(s->now % 1000000));
     va_list args;
     va_start(args, format);
     (void)vsnprintf(s->why + head, sizeof s->why - (size_t)head, format, args);
@@ -100,7 +101,8 @@ uint32_t hd_sim_find(const struct hd_sim *s, const struct hd_id *id)
     return node;
 }
 
-/* --- creation ------------------------------------------------------------------------------------ */
+/* --- creation ------------------------------------------------------------------------------------
+ */
 
 static int make_pool(struct hd_sim *s)
 {
@@ -207,8 +209,8 @@ static void option_defaults(struct hd_sim_options *o)
         o->queue_bytes = (uint64_t)256 * 1024;
 }
 
-int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc,
-                  const struct hd_sim_options *o, char *err, size_t errlen)
+int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struct hd_sim_options *o,
+                  char *err, size_t errlen)
 {
     struct hd_sim *s = hd_sim_alloc(1, sizeof *s);
     *out = NULL;
@@ -298,7 +300,8 @@ void hd_sim_free(struct hd_sim *s)
     free(s);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------------------------------
+ */
 
 static void digest_event(struct hd_sim *s, const struct hd_sim_event *e)
 {
@@ -412,7 +415,8 @@ bool hd_sim_run_checked(struct hd_sim *s, hd_time until)
     return run(s, until, true);
 }
 
-/* --- looking in ---------------------------------------------------------------------------------- */
+/* --- looking in ----------------------------------------------------------------------------------
+ */
 
 hd_time hd_sim_now(const struct hd_sim *s)
 {

@@ -149,12 +149,12 @@ struct node {
     void *region;
     void *old_region; /* kept by a death of the process, with its model */
     struct hd_model *old_model;
-    hd_time deadline;         /* the router's, in simulated time */
-    hd_time timer_at;         /* earliest EV_DEADLINE in the queue */
-    hd_time local_last;       /* `now` never goes back */
-    uint32_t counter;         /* of events sent */
+    hd_time deadline;   /* the router's, in simulated time */
+    hd_time timer_at;   /* earliest EV_DEADLINE in the queue */
+    hd_time local_last; /* `now` never goes back */
+    uint32_t counter;   /* of events sent */
     uint32_t incarnation;
-    uint32_t first_end;       /* in sim.ends_of */
+    uint32_t first_end; /* in sim.ends_of */
     uint32_t end_count;
     bool powered, process_died, lying, work_queued, start_queued;
     uint8_t port_count;
@@ -191,8 +191,8 @@ struct hd_sim {
     struct hd_sim_slabs slabs;
     struct node *nodes;
     struct link *links;
-    struct end *ends;   /* 2 per link: a, b */
-    uint32_t *ends_of;  /* ends of node n, from nodes[n].first_end, by ifindex - 1 */
+    struct end *ends;  /* 2 per link: a, b */
+    uint32_t *ends_of; /* ends of node n, from nodes[n].first_end, by ifindex - 1 */
     uint32_t node_count, link_count;
     uint32_t world_counter, command_id;
     struct hd_effects fx;
@@ -221,7 +221,7 @@ struct hd_sim {
     uint64_t *stamp;
     uint32_t *bfs_distance, *bfs_queue;
     uint64_t walk_serial;
-    uint32_t bfs_from;  /* node of which bfs_distance tells, with bfs_epoch */
+    uint32_t bfs_from; /* node of which bfs_distance tells, with bfs_epoch */
     uint64_t bfs_epoch, graph_epoch;
     uint64_t forwarding_epoch, checked_epoch;
     uint8_t lie_room[65536]; /* what a lying node rewrites */

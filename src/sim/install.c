@@ -2,10 +2,10 @@
 /*
  * Model changes on their way into the data plane.
  *
- * A change that a router makes is pulled at once and comes into force after the installation time. The
- * model holds wanted values only, so for that time the value in force is kept here, per node, in a list
- * that is empty nearly always: then forwarding reads the model directly. The list is in pull order, which
- * is the order of completion.
+ * A change that a router makes is pulled at once and comes into force after the installation time.
+ * The model holds wanted values only, so for that time the value in force is kept here, per node,
+ * in a list that is empty nearly always: then forwarding reads the model directly. The list is in
+ * pull order, which is the order of completion.
  */
 #include "sim/engine.h"
 
@@ -135,8 +135,8 @@ void install_pull(struct hd_sim *s, uint32_t node)
         pulled++;
     }
     /* an edit that was undone before it was pulled also counts as a generation to be realised */
-    uint32_t last = n->batch_count > 0 ? n->batches[n->batch_count - 1].generation
-                                       : m->installed_generation;
+    uint32_t last =
+        n->batch_count > 0 ? n->batches[n->batch_count - 1].generation : m->installed_generation;
     if (pulled == 0 && m->generation == last)
         return;
     add_batch(s, n, due);
@@ -180,7 +180,8 @@ void install_now(struct hd_sim *s, struct node *n)
     n->pending_count = n->batch_count = 0;
 }
 
-/* --- what is in force ---------------------------------------------------------------------------- */
+/* --- what is in force ----------------------------------------------------------------------------
+ */
 
 bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v)
 {
@@ -233,8 +234,7 @@ static bool force_route_slow(const struct node *n, const struct hd_ip6 *to,
     for (uint32_t i = 0; i < n->pending_count; i++) {
         const struct pending *p = &n->pending[i];
         if (p->change.kind != HD_OBJ_ROUTE || !p->had_old || (int)p->route.len <= best ||
-            !prefix_matches(&p->route, to) ||
-            first_pending(n, HD_OBJ_ROUTE, p->change.index) != p)
+            !prefix_matches(&p->route, to) || first_pending(n, HD_OBJ_ROUTE, p->change.index) != p)
             continue;
         best = p->route.len;
         *v = p->old.route;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the simulator knows about KIRA: the configuration of a node. The engine itself knows no protocol. */
+/* What the simulator knows about KIRA: the configuration of a node. The engine itself knows no
+ * protocol. */
 #include "core/kira/kira.h"
 #include "sim/engine.h"
 

@@ -2,11 +2,11 @@
 /*
  * Links: what they do to a datagram or packet between two ends.
  *
- * A link serialises at its rate behind a queue of limited bytes, then adds delay and jitter; it loses,
- * duplicates, overtakes and corrupts at rates per million, each direction from a random stream of its
- * own. A datagram above the MTU travels as fragments (the carrier of KIRA leaves that to IPv6): it
- * arrives when all have, so each of them is a chance to lose it. Whatever was under way when a link was
- * cut or silenced does not arrive.
+ * A link serialises at its rate behind a queue of limited bytes, then adds delay and jitter; it
+ * loses, duplicates, overtakes and corrupts at rates per million, each direction from a random
+ * stream of its own. A datagram above the MTU travels as fragments (the carrier of KIRA leaves that
+ * to IPv6): it arrives when all have, so each of them is a chance to lose it. Whatever was under
+ * way when a link was cut or silenced does not arrive.
  */
 #include "sim/engine.h"
 
@@ -108,11 +108,11 @@ void link_send_datagram(struct hd_sim *s, struct end *from, struct datagram *d)
     const struct hd_scenario_link *o = &s->links[from->link].o;
     struct end *to = sim_peer(s, from);
     uint32_t pieces = fragments(s, d->len + IP_UDP_BYTES, HD_MAX(o->mtu, 1280u));
-    hd_time at = lost(s, from, pieces)
-                     ? HD_NEVER
-                     : serialise(s, from,
-                                 (uint64_t)d->len + (uint64_t)pieces *
-                                                        (IP_UDP_BYTES + ETHERNET_BYTES));
+    hd_time at =
+        lost(s, from, pieces)
+            ? HD_NEVER
+            : serialise(s, from,
+                        (uint64_t)d->len + (uint64_t)pieces * (IP_UDP_BYTES + ETHERNET_BYTES));
     if (at == HD_NEVER) {
         hd_sim_slab_give(&s->slabs, d, d->size);
         return;
@@ -157,7 +157,8 @@ void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p)
     sim_push(s, overtake(s, from, at), to->node, from->node, false, EV_PACKET, p, 0);
 }
 
-/* --- faults -------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------------------------------
+ */
 
 /* Both ends hear of the carrier as it then is, after the detection time. */
 void link_changed(struct hd_sim *s, uint32_t link)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A router's life in the simulator: start, the calls of the contract, death. It is driven exactly as
- * the Linux driver drives it: room for effects before each call, urgent work before the next input,
- * background work when nothing else is due, deadlines after everything that arrived before them.
+ * A router's life in the simulator: start, the calls of the contract, death. It is driven exactly
+ * as the Linux driver drives it: room for effects before each call, urgent work before the next
+ * input, background work when nothing else is due, deadlines after everything that arrived before
+ * them.
  */
 #include "sim/engine.h"
 
@@ -17,7 +18,8 @@
 #define START_AGAIN_NS    HD_SEC(1)
 #define MTU_MIN           1324 /* 1280 and a label header, spec/forwarding-on-linux.md 4 */
 
-/* --- clocks -------------------------------------------------------------------------------------- */
+/* --- clocks --------------------------------------------------------------------------------------
+ */
 
 hd_time node_local(const struct hd_sim *s, uint32_t node, hd_time at)
 {
@@ -41,7 +43,8 @@ static hd_time node_global(const struct hd_sim *s, uint32_t node, hd_time local)
     return at;
 }
 
-/* --- calls --------------------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------------------------------
+ */
 
 static void before_call(struct hd_sim *s, struct node *n)
 {
@@ -162,7 +165,8 @@ void node_install(struct hd_sim *s, uint32_t node, uint64_t incarnation)
     check_batch(s);
 }
 
-/* --- inputs -------------------------------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------------------------------
+ */
 
 static uint32_t key_that_fits(const struct node *n, const struct datagram *d)
 {
@@ -276,7 +280,8 @@ void node_report(struct hd_sim *s, uint32_t node, const struct report *r)
     node_input(s, node, &in);
 }
 
-/* --- birth and death ----------------------------------------------------------------------------- */
+/* --- birth and death -----------------------------------------------------------------------------
+ */
 
 static int start_core(struct hd_sim *s, uint32_t node, uint8_t core, bool resumed, hd_time now)
 {
@@ -301,7 +306,8 @@ static int start_core(struct hd_sim *s, uint32_t node, uint8_t core, bool resume
     return error;
 }
 
-/* What the kernel still holds goes into the new model; present in the old one means: in the kernel. */
+/* What the kernel still holds goes into the new model; present in the old one means: in the kernel.
+ */
 static int adopt_all(struct hd_model *to, const struct hd_model *from)
 {
     int error = 0;

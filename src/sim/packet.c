@@ -2,11 +2,11 @@
 /*
  * Data packets (spec/forwarding-on-linux.md, sections 2 and 3, in the abstract).
  *
- * One function, packet_step, says what a node does with a packet; walks and real packets share it. At
- * the source, and again wherever a label ends and the inner destination is not local (an overlay hop),
- * the longest route decides: deliver, hand to the neighbour, or push a label. In between, labels are
- * rewritten and nothing else is looked at. Outer hop limit: 64 at each encapsulation; inner hop limit:
- * one less at each overlay hop.
+ * One function, packet_step, says what a node does with a packet; walks and real packets share it.
+ * At the source, and again wherever a label ends and the inner destination is not local (an overlay
+ * hop), the longest route decides: deliver, hand to the neighbour, or push a label. In between,
+ * labels are rewritten and nothing else is looked at. Outer hop limit: 64 at each encapsulation;
+ * inner hop limit: one less at each overlay hop.
  *
  * What the real programs put on their event ring becomes a report to the owner core. Too-big is
  * reported to the node that encapsulated, after as long as the packet needed to get here.
@@ -15,11 +15,11 @@
 
 #include "lib/hash.h"
 
-#define HOP_LIMIT       64
-#define LABEL_BYTES     44
-#define FLOW_REPORT_NS  HD_SEC(8)
-#define QUIET_MS        10 /* between two reports of one matter at one node */
-#define NO_FLOW         UINT32_MAX
+#define HOP_LIMIT      64
+#define LABEL_BYTES    44
+#define FLOW_REPORT_NS HD_SEC(8)
+#define QUIET_MS       10 /* between two reports of one matter at one node */
+#define NO_FLOW        UINT32_MAX
 
 struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len)
 {
@@ -41,7 +41,8 @@ void packet_free(struct hd_sim *s, struct packet *p)
     hd_sim_slab_give(&s->slabs, p, p->block);
 }
 
-/* --- one step ------------------------------------------------------------------------------------ */
+/* --- one step ------------------------------------------------------------------------------------
+ */
 
 static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
 {
@@ -59,8 +60,7 @@ static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
     return false;
 }
 
-static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj,
-                  struct step *out)
+static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj, struct step *out)
 {
     struct hd_adj_value v;
     struct end *e;
@@ -178,7 +178,8 @@ void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct p
     route(s, node, p, out);
 }
 
-/* --- reports ------------------------------------------------------------------------------------- */
+/* --- reports -------------------------------------------------------------------------------------
+ */
 
 /* True when this matter may be reported again; the data plane limits its own noise. */
 static bool speak(struct hd_sim *s, uint32_t node, uint32_t kind, const void *key, size_t len)
@@ -272,7 +273,8 @@ static void count_usage(struct hd_sim *s, uint32_t node, enum hd_object_kind kin
     s->usages[at].bytes += bytes;
 }
 
-/* --- packets on their way ------------------------------------------------------------------------ */
+/* --- packets on their way ------------------------------------------------------------------------
+ */
 
 static void deliver_payload(struct hd_sim *s, uint32_t node, const struct packet *p)
 {
@@ -397,8 +399,8 @@ void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t s
 const char *hd_sim_fate_name(enum hd_sim_fate f)
 {
     static const char *const names[HD_SIM_FATES] = {
-        "arrived",  "no-route",     "unreachable", "label-unknown", "egress-dead", "hop-limit",
-        "too-big",  "not-admitted", "link-lost",   "node-dead",     "loop",
+        "arrived", "no-route",     "unreachable", "label-unknown", "egress-dead", "hop-limit",
+        "too-big", "not-admitted", "link-lost",   "node-dead",     "loop",
     };
     return (unsigned)f < HD_SIM_FATES ? names[f] : "unknown";
 }

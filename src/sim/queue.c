@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heap and slabs. A 4-ary heap touches half as many cache lines per step as a binary one when events
- * are two to a line; payloads are reused at once, since at any time only those in flight exist.
+ * Heap and slabs. A 4-ary heap touches half as many cache lines per step as a binary one when
+ * events are two to a line; payloads are reused at once, since at any time only those in flight
+ * exist.
  */
 #include "sim/queue.h"
 

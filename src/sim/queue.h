@@ -2,8 +2,9 @@
 /*
  * Event queue of the simulator: a 4-ary heap of 32-byte events, and slabs for what they carry.
  *
- * The order of events is total and says nothing about memory or threads: time, receiver, inputs before
- * the receiver's own deadlines, sender, the sender's counter. Two events never compare equal.
+ * The order of events is total and says nothing about memory or threads: time, receiver, inputs
+ * before the receiver's own deadlines, sender, the sender's counter. Two events never compare
+ * equal.
  */
 #ifndef HD_SIM_QUEUE_H
 #define HD_SIM_QUEUE_H

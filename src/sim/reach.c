@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reachability: a walk follows the forwarding state in force at this instant from node to node, and a
- * breadth-first search over living nodes and working links says what could be reached, and how far it is.
- * Stretch is the ratio of both, kept in thousandths.
+ * Reachability: a walk follows the forwarding state in force at this instant from node to node, and
+ * a breadth-first search over living nodes and working links says what could be reached, and how
+ * far it is. Stretch is the ratio of both, kept in thousandths.
  */
 #include "sim/engine.h"
 
 #include <stdlib.h>
 
 /*
- * A loop is the same node twice in the same state: under labels within one encapsulation, or routing
- * the inner packet. Two stamps per node tell, marked by walk and stage.
+ * A loop is the same node twice in the same state: under labels within one encapsulation, or
+ * routing the inner packet. Two stamps per node tell, marked by walk and stage.
  */
 static bool seen_before(struct hd_sim *s, uint32_t node, bool encap, uint32_t stage)
 {
@@ -30,11 +30,8 @@ static void note_node(struct hd_sim_walk *w, uint32_t node)
 
 void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w)
 {
-    struct packet p = {.to = hd_sim_address(s, to),
-                       .source = from,
-                       .size = 100,
-                       .inner_hops = 64,
-                       .origin = true};
+    struct packet p = {
+        .to = hd_sim_address(s, to), .source = from, .size = 100, .inner_hops = 64, .origin = true};
     const struct end *in = NULL;
     uint32_t node = from;
     struct step st;
@@ -66,7 +63,8 @@ void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_si
     w->away = p.away;
 }
 
-/* --- shortest paths ------------------------------------------------------------------------------ */
+/* --- shortest paths ------------------------------------------------------------------------------
+ */
 
 static bool lives(const struct hd_sim *s, uint32_t node)
 {
@@ -110,7 +108,8 @@ uint32_t hd_sim_distance(struct hd_sim *s, uint32_t from, uint32_t to)
     return s->bfs_distance[to];
 }
 
-/* --- over many pairs ----------------------------------------------------------------------------- */
+/* --- over many pairs -----------------------------------------------------------------------------
+ */
 
 struct stretches {
     uint32_t *v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A measured run. It looks at reachability once per tick, but only when something came into force or
- * broke since the last look: walks are the dear part, and a quiet network has no news.
+ * A measured run. It looks at reachability once per tick, but only when something came into force
+ * or broke since the last look: walks are the dear part, and a quiet network has no news.
  */
 #include "sim/run.h"
 
@@ -121,8 +121,8 @@ static void look(struct hd_sim *s, struct hd_sim_run *r, uint64_t *epoch)
 static void mark(struct hd_sim *s, struct hd_sim_run *r, unsigned *next)
 {
     while (*next < HD_ARRAY_LEN(mark_ms) && HD_MS(mark_ms[*next]) <= hd_sim_now(s)) {
-        r->marks[r->mark_count++] = (struct hd_sim_mark){
-            HD_MS(mark_ms[*next]), r->last.arrived, r->last.connected};
+        r->marks[r->mark_count++] =
+            (struct hd_sim_mark){HD_MS(mark_ms[*next]), r->last.arrived, r->last.connected};
         (*next)++;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole run: until its end, with what is measured on the way, its expectations, and the report that
- * people and programs read. And runs of random scenarios, each from one seed.
+ * A whole run: until its end, with what is measured on the way, its expectations, and the report
+ * that people and programs read. And runs of random scenarios, each from one seed.
  */
 #ifndef HD_SIM_RUN_H
 #define HD_SIM_RUN_H
@@ -18,7 +18,7 @@ struct hd_sim_mark {
 
 struct hd_sim_outage {
     hd_time fault, repaired; /* HD_NEVER: not repaired, or the next fault came first */
-    uint64_t worst_missing;  /* most connected pairs that did not work at a look, of those sampled */
+    uint64_t worst_missing; /* most connected pairs that did not work at a look, of those sampled */
 };
 
 struct hd_sim_run {
@@ -46,7 +46,6 @@ HD_MUST_USE int hd_sim_report_json(struct hd_sim *s, const struct hd_scenario *s
 struct hd_sim_random_options {
     uint64_t seed;
     hd_time bound_ns; /* after the last fault */
-    uint8_t core;     /* HD_CORE_KIRA; with HD_CORE_SAMPLE neighbours must reach each other */
     int log_level;
     bool verbose; /* print the schedule of each */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schedule of a scenario: faults and probes, each an event that queues its successor, so that long
- * schedules do not fill the queue.
+ * The schedule of a scenario: faults and probes, each an event that queues its successor, so that
+ * long schedules do not fill the queue.
  */
 #include "sim/engine.h"
 

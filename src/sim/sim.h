@@ -2,15 +2,16 @@
 /*
  * Simulator: the driver that runs routers under virtual time (design.md, sections 1 and 8).
  *
- * A simulation holds the nodes and links of a scenario, one router per living node in a region of its
- * own, and one queue of events ordered by (time, receiver, inputs before deadlines, sender, sender's
- * counter). That order, integer arithmetic and seeded streams make a run a function of scenario, seed
- * and options: hd_sim_digest is the proof, and the reason why a failure can be replayed by one command.
+ * A simulation holds the nodes and links of a scenario, one router per living node in a region of
+ * its own, and one queue of events ordered by (time, receiver, inputs before deadlines, sender,
+ * sender's counter). That order, integer arithmetic and seeded streams make a run a function of
+ * scenario, seed and options: hd_sim_digest is the proof, and the reason why a failure can be
+ * replayed by one command.
  *
- * Data packets are forwarded hop by hop by the models that the routers wrote, with an installation time
- * during which the old value of an object is in force, so the races of a real data plane exist here.
- * What they meet (unknown labels, dead egresses, small links) is reported to the owner cores as the
- * Linux data plane would (spec/forwarding-on-linux.md, sections 2 and 3).
+ * Data packets are forwarded hop by hop by the models that the routers wrote, with an installation
+ * time during which the old value of an object is in force, so the races of a real data plane exist
+ * here. What they meet (unknown labels, dead egresses, small links) is reported to the owner cores
+ * as the Linux data plane would (spec/forwarding-on-linux.md, sections 2 and 3).
  *
  * Not thread-safe; several simulations may exist side by side.
  */
@@ -50,8 +51,8 @@ struct hd_sim_options {
     uint64_t seed;
     uint8_t cores[HD_SIM_CORES_MAX]; /* enum hd_core_number; all zero: KIRA */
     /*
-     * Config of a core on a node, malloc'ed, its size into *len. No callback or NULL: the core's own
-     * defaults. For KIRA: hd_sim_kira_config.
+     * Config of a core on a node, malloc'ed, its size into *len. No callback or NULL: the core's
+     * own defaults. For KIRA: hd_sim_kira_config.
      */
     void *(*config)(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
     void *config_user;
@@ -72,7 +73,8 @@ struct hd_sim_options {
 
 void hd_sim_options_default(struct hd_sim_options *o);
 
-/* KIRA with the node's ID, its end-system flag, and a required key where it has one (user unused). */
+/* KIRA with the node's ID, its end-system flag, and a required key where it has one (user unused).
+ */
 void *hd_sim_kira_config(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
 
 /* Builds the simulation; the scenario must outlive it. 0 or an hd_error with a sentence in err. */
@@ -94,7 +96,8 @@ uint64_t hd_sim_digest(const struct hd_sim *s);
 /* The first failed check as a sentence, NULL while all hold. */
 const char *hd_sim_failure(const struct hd_sim *s);
 
-/* --- faults, in force at once -------------------------------------------------------------------- */
+/* --- faults, in force at once --------------------------------------------------------------------
+ */
 
 enum hd_sim_death {
     HD_SIM_DEATH_SILENT,  /* router and forwarding gone, carriers stay */
@@ -121,7 +124,8 @@ void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t n
 /* Gives a node a key under a handle > 0 (0 removes); the first is used for sending. */
 HD_MUST_USE int hd_sim_add_key(struct hd_sim *s, uint32_t node, uint32_t handle, uint64_t secret);
 
-/* --- looking in ---------------------------------------------------------------------------------- */
+/* --- looking in ----------------------------------------------------------------------------------
+ */
 
 /* The router of a living node, NULL otherwise. */
 struct hd_router *hd_sim_router(const struct hd_sim *s, uint32_t node);
@@ -139,20 +143,21 @@ hd_time hd_sim_local_time(const struct hd_sim *s, uint32_t node);
 uint32_t hd_sim_command(struct hd_sim *s, uint32_t node, uint8_t core, uint16_t verb,
                         const void *args, uint16_t len);
 
-/* --- data packets -------------------------------------------------------------------------------- */
+/* --- data packets --------------------------------------------------------------------------------
+ */
 
 enum hd_sim_fate {
     HD_SIM_ARRIVED = 0,
     HD_SIM_NO_ROUTE,
-    HD_SIM_UNREACHABLE,   /* a route says so */
+    HD_SIM_UNREACHABLE, /* a route says so */
     HD_SIM_LABEL_UNKNOWN,
-    HD_SIM_EGRESS_DEAD,   /* adjacency down or gone, or no carrier: noticed and reported */
+    HD_SIM_EGRESS_DEAD, /* adjacency down or gone, or no carrier: noticed and reported */
     HD_SIM_HOP_LIMIT,
     HD_SIM_TOO_BIG,
-    HD_SIM_NOT_ADMITTED,  /* from a neighbour that is no member */
-    HD_SIM_LINK_LOST,     /* loss, silent cut, full queue, wrong MAC: nobody notices */
+    HD_SIM_NOT_ADMITTED, /* from a neighbour that is no member */
+    HD_SIM_LINK_LOST,    /* loss, silent cut, full queue, wrong MAC: nobody notices */
     HD_SIM_NODE_DEAD,
-    HD_SIM_LOOP,          /* walk only: the same node twice in the same state */
+    HD_SIM_LOOP, /* walk only: the same node twice in the same state */
     HD_SIM_FATES,
 };
 
@@ -162,10 +167,10 @@ const char *hd_sim_fate_name(enum hd_sim_fate f);
 
 struct hd_sim_walk {
     enum hd_sim_fate fate;
-    uint32_t at;     /* node where it ended */
-    uint32_t hops;   /* links passed */
-    uint32_t stages; /* encapsulations and plain hops between overlay nodes */
-    bool away;       /* some overlay stage did not come closer to the destination by XOR */
+    uint32_t at;         /* node where it ended */
+    uint32_t hops;       /* links passed */
+    uint32_t stages;     /* encapsulations and plain hops between overlay nodes */
+    bool away;           /* some overlay stage did not come closer to the destination by XOR */
     uint32_t node_count; /* of nodes[], source included; cut at HD_SIM_WALK_NODES */
     uint32_t nodes[HD_SIM_WALK_NODES];
 };
@@ -208,7 +213,8 @@ struct hd_sim_reach {
 /* All ordered pairs of living nodes, or about `sample` of them (0: all), chosen by the seed. */
 void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r);
 
-/* --- checks -------------------------------------------------------------------------------------- */
+/* --- checks --------------------------------------------------------------------------------------
+ */
 
 struct hd_sim_checks {
     bool loops;               /* walks at change batches; exhausted hop limits */
@@ -223,8 +229,8 @@ void hd_sim_checks_default(struct hd_sim_checks *c);
 void hd_sim_set_checks(struct hd_sim *s, const struct hd_sim_checks *c);
 
 /*
- * Counts what came into force and every fault: while it stands still, so does every walk. For callers
- * that look often.
+ * Counts what came into force and every fault: while it stands still, so does every walk. For
+ * callers that look often.
  */
 uint64_t hd_sim_forwarding_epoch(const struct hd_sim *s);
 
@@ -232,7 +238,8 @@ uint64_t hd_sim_forwarding_epoch(const struct hd_sim *s);
 hd_time hd_sim_all_since(const struct hd_sim *s);
 hd_time hd_sim_last_fault(const struct hd_sim *s);
 
-/* --- counters ------------------------------------------------------------------------------------ */
+/* --- counters ------------------------------------------------------------------------------------
+ */
 
 struct hd_sim_stats {
     uint64_t events, inputs, deadlines, work_slices;
