@@ -2,9 +2,9 @@
 /*
  * KIRA: the zero-touch control plane (R2/Kad routing tier and PathID labels), as a core.
  *
- * This header is the protocol's whole public face: its configuration, the rows in which its state is
- * shown, its commands, and the ops table that a router runs. Formats are in wire.h, limits in limits.h.
- * Specified in spec/kira.md; where we leave it, doc/decisions says why.
+ * This header is the protocol's whole public face: its configuration, the rows in which its state
+ * is shown, its commands, and the ops table that a router runs. Formats are in wire.h, limits in
+ * limits.h. Specified in spec/kira.md; where we leave it, doc/decisions says why.
  */
 #ifndef HD_CORE_KIRA_KIRA_H
 #define HD_CORE_KIRA_KIRA_H
@@ -21,22 +21,23 @@ enum hd_kira_saved {
 };
 
 struct hd_kira_config {
-    struct hd_id id;           /* all zero: the saved one, else a random one */
-    uint16_t node_prefix;      /* 0xfc00 */
-    uint16_t label_prefix;     /* 0xfcaa */
-    uint16_t port;             /* 19219 */
-    uint16_t bucket_size;      /* k: 20 */
+    struct hd_id id;              /* all zero: the saved one, else a random one */
+    uint16_t node_prefix;         /* 0xfc00 */
+    uint16_t label_prefix;        /* 0xfcaa */
+    uint16_t port;                /* 19219 */
+    uint16_t bucket_size;         /* k: 20 */
     uint16_t shallow_bucket_size; /* of all but the last two buckets: 20 */
-    bool explore_constant;     /* the 400 ms of KIRA-Rust for ever */
+    bool explore_constant;        /* the 400 ms of KIRA-Rust for ever */
     bool end_system;
-    bool require_key;          /* drop whatever does not carry the fabric's MAC */
-    bool no_reflector;         /* the data plane does not answer echoes: the core does */
+    bool require_key;  /* drop whatever does not carry the fabric's MAC */
+    bool no_reflector; /* the data plane does not answer echoes: the core does */
 };
 
 /* The defaults: fills the struct. */
 void hd_kira_config_default(struct hd_kira_config *c);
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------------
+ */
 
 enum hd_kira_list {
     HD_KIRA_LIST_STATUS = 1, /* one row */
@@ -59,8 +60,8 @@ enum hd_kira_state {
 struct hd_kira_row_status {
     struct hd_id id;
     struct hd_ip6 address;
-    uint8_t state; /* enum hd_kira_state */
-    uint8_t open;  /* no fabric key */
+    uint8_t state;        /* enum hd_kira_state */
+    uint8_t open;         /* no fabric key */
     uint8_t id_collision; /* another node with this ID was heard */
     uint32_t sequence;
     uint32_t neighbours, contacts, vicinity_nodes, buckets;
@@ -96,8 +97,8 @@ struct hd_kira_row_neighbour {
     char ifname[HD_IF_NAME];
     struct hd_ip6 link_local;
     struct hd_mac mac;
-    uint8_t state;  /* enum hd_kira_link_state */
-    uint8_t best;   /* the link in use */
+    uint8_t state; /* enum hd_kira_link_state */
+    uint8_t best;  /* the link in use */
     uint8_t authenticated;
     uint8_t watched; /* by echoes */
     uint8_t heddle;  /* answers our private messages */
@@ -134,7 +135,7 @@ struct hd_kira_row_contact {
 
 struct hd_kira_row_vicinity {
     struct hd_id id;
-    uint8_t distance; /* 1 or 2; 3 for nodes only named */
+    uint8_t distance;                /* 1 or 2; 3 for nodes only named */
     uint32_t observed, synchronised; /* sequence numbers */
     uint32_t degree;
 };
@@ -155,7 +156,7 @@ struct hd_kira_row_ping {
 struct hd_kira_row_hop {
     uint16_t number;
     struct hd_id id;
-    uint8_t overlay;  /* the packet is re-encapsulated here */
+    uint8_t overlay; /* the packet is re-encapsulated here */
     uint8_t answered;
     hd_time rtt_ns;
 };
@@ -175,7 +176,7 @@ enum hd_kira_event {
 };
 
 struct hd_kira_row_event {
-    uint8_t event; /* enum hd_kira_event */
+    uint8_t event;     /* enum hd_kira_event */
     struct hd_id id;   /* the node concerned */
     struct hd_id peer; /* the other end of a link, where there is one */
     uint32_t ifindex;
@@ -183,7 +184,8 @@ struct hd_kira_row_event {
     hd_time at;
 };
 
-/* --- commands ----------------------------------------------------------------------------------- */
+/* --- commands -----------------------------------------------------------------------------------
+ */
 
 enum hd_kira_verb {
     HD_KIRA_PING = 1, /* struct hd_kira_command; answers HD_KIRA_LIST_PING */

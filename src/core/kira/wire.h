@@ -64,7 +64,8 @@ enum hd_kira_object {
 enum hd_kira_capability {
     HD_KIRA_CAN_ECHO = 0x01,   /* answers the 16-byte echo */
     HD_KIRA_CAN_NOTICE = 0x02, /* understands routed failure notices */
-    HD_KIRA_KEEP = 0x04,       /* restarted with its forwarding intact: keep what you had of me */
+    HD_KIRA_FAST_ECHO = 0x04,  /* the kernel answers it: no answer means no link */
+    HD_KIRA_GOODBYE = 0x10,    /* the sender leaves: take it out at once */
 };
 
 enum hd_kira_rtable_type {
@@ -140,7 +141,8 @@ struct hd_kira_msg {
 
     bool has_route;
     uint16_t index;
-    uint32_t index_offset; /* of the two index bytes from `bytes`; also where the route's value starts */
+    uint32_t
+        index_offset; /* of the two index bytes from `bytes`; also where the route's value starts */
     struct hd_kira_ids route;
 
     bool has_not_via, has_contacts, has_rtable_req, has_rtable, has_update, has_error;
@@ -161,7 +163,7 @@ struct hd_kira_msg {
     uint8_t capabilities;
     bool has_overlay_hops;
     struct hd_reader overlay_hops; /* u16 each */
-    bool has_mac; /* as the last object */
+    bool has_mac;                  /* as the last object */
     uint16_t mac_key;
     uint64_t mac_counter;
     uint32_t mac_offset; /* of the 29-byte object from `bytes` */
@@ -170,21 +172,21 @@ struct hd_kira_msg {
 /* Why a datagram was refused. Names by hd_kira_wire_error_name. */
 enum hd_kira_wire_error {
     HD_KIRA_WIRE_OK = 0,
-    HD_KIRA_WIRE_SHORT,          /* below 55 bytes, or msg-length beyond the datagram or below 55 */
+    HD_KIRA_WIRE_SHORT, /* below 55 bytes, or msg-length beyond the datagram or below 55 */
     HD_KIRA_WIRE_VERSION,
-    HD_KIRA_WIRE_TYPE,           /* unknown message type, or 0x82 */
-    HD_KIRA_WIRE_OBJECT,         /* an object runs past the end */
-    HD_KIRA_WIRE_ROUTE,          /* source route breaks a rule of kira.md 3.5 */
-    HD_KIRA_WIRE_MISSING,        /* a mandatory object is absent */
+    HD_KIRA_WIRE_TYPE,    /* unknown message type, or 0x82 */
+    HD_KIRA_WIRE_OBJECT,  /* an object runs past the end */
+    HD_KIRA_WIRE_ROUTE,   /* source route breaks a rule of kira.md 3.5 */
+    HD_KIRA_WIRE_MISSING, /* a mandatory object is absent */
     HD_KIRA_WIRE_NOT_VIA,
     HD_KIRA_WIRE_CONTACTS,
-    HD_KIRA_WIRE_ENTRY,          /* rtable, update-info: bounds, path rules, SSN 0 or reset */
+    HD_KIRA_WIRE_ENTRY, /* rtable, update-info: bounds, path rules, SSN 0 or reset */
     HD_KIRA_WIRE_ERROR_DATA,
-    HD_KIRA_WIRE_REQUEST,        /* rtable-request of wrong size or value */
-    HD_KIRA_WIRE_DATA,           /* a DHT object */
-    HD_KIRA_WIRE_PRIVATE,        /* one of our private objects is malformed */
-    HD_KIRA_WIRE_IDENTITY,       /* an all-zero or all-one ID where a node must stand */
-    HD_KIRA_WIRE_SSN,            /* SSN 0 in the header */
+    HD_KIRA_WIRE_REQUEST,  /* rtable-request of wrong size or value */
+    HD_KIRA_WIRE_DATA,     /* a DHT object */
+    HD_KIRA_WIRE_PRIVATE,  /* one of our private objects is malformed */
+    HD_KIRA_WIRE_IDENTITY, /* an all-zero or all-one ID where a node must stand */
+    HD_KIRA_WIRE_SSN,      /* SSN 0 in the header */
     HD_KIRA_WIRE_ERROR_COUNT,
 };
 
@@ -192,10 +194,10 @@ const char *hd_kira_wire_error_name(enum hd_kira_wire_error e);
 const char *hd_kira_type_name(uint8_t type); /* "find-node-req"; "unknown" */
 
 /*
- * Decodes by the rules of kira.md 3.5, except those that need to know the receiver (domain, own ID at
- * the index). Unknown objects are skipped; of duplicates the first wins. Nothing is copied: m points
- * into bytes. Paths of entries may have up to 255 nodes (HD_KIRA_PATH_MAX), contain no node twice,
- * and end in the entry's ID.
+ * Decodes by the rules of kira.md 3.5, except those that need to know the receiver (domain, own ID
+ * at the index). Unknown objects are skipped; of duplicates the first wins. Nothing is copied: m
+ * points into bytes. Paths of entries may have up to 255 nodes (HD_KIRA_PATH_MAX), contain no node
+ * twice, and end in the entry's ID.
  */
 enum hd_kira_wire_error hd_kira_decode(struct hd_kira_msg *m, const uint8_t *bytes, size_t len);
 
@@ -212,7 +214,8 @@ bool hd_kira_next_contact(struct hd_reader *r, struct hd_kira_contact_item *item
 bool hd_kira_next_entry(struct hd_reader *r, struct hd_kira_entry *item);
 bool hd_kira_next_update(struct hd_reader *r, struct hd_kira_entry *item);
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 /* Writes the header; msg-length is filled in by hd_kira_write_end. */
 void hd_kira_write_begin(struct hd_writer *w, const struct hd_kira_header *h);
@@ -240,7 +243,8 @@ HD_MUST_USE int hd_kira_write_end(struct hd_writer *w);
 /* Re-encodes a decoded message from its parts (tests, vectors): byte-identical when canonical. */
 HD_MUST_USE int hd_kira_encode(struct hd_writer *w, const struct hd_kira_msg *m);
 
-/* --- echo --------------------------------------------------------------------------------------- */
+/* --- echo ---------------------------------------------------------------------------------------
+ */
 
 #define HD_KIRA_ECHO_LEN     16
 #define HD_KIRA_ECHO_MAGIC   0xec
@@ -257,7 +261,8 @@ struct hd_kira_echo {
 bool hd_kira_echo_decode(struct hd_kira_echo *e, const uint8_t *bytes, size_t len);
 void hd_kira_echo_write(struct hd_writer *w, const struct hd_kira_echo *e);
 
-/* --- labels (kira.md 2.3) ----------------------------------------------------------------------- */
+/* --- labels (kira.md 2.3) -----------------------------------------------------------------------
+ */
 
 /* PathID of a path given as consecutive identifiers (next receiver first, destination last). */
 void hd_kira_path_label(const struct hd_id *const *path, uint32_t len, uint8_t label[HD_ID_BYTES]);

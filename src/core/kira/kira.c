@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The KIRA core's frame: start, the table of timer events, pending work, stop. What the protocol
+ * does stands in the files beside this one; state.h says who is who.
+ *
+ * Two kinds of work are put off until the input that caused them is done, so that ten changes cost
+ * one pass: forwarding entries (urgent: a packet may be waiting for them) and the collection of
+ * identifiers (background).
+ */
+#include "core/kira/state.h"
+
+void hd_kira_config_default(struct hd_kira_config *c)
+{
+    *c = (struct hd_kira_config){
+        .node_prefix = 0xfc00,
+        .label_prefix = 0xfcaa,
+        .port = 19219,
+        .bucket_size = HD_KIRA_BUCKET_SIZE,
+        .shallow_bucket_size = HD_KIRA_BUCKET_SIZE,
+    };
+}
+
+/* --- helpers ------------------------------------------------------------------------------------
+ */
+
+void kira_no_memory(struct kira_call *x)
+{
+    x->k->no_memory = true;
+    kira_count(x, KIRA_N_NO_MEMORY);
+}
+
+/*
+ * Arms a timer. The queue keeps one place per object ahead (kira_timers_reserve), so this fails
+ * only when the pool is at its end; the once-per-second tick then finds what was left unarmed.
+ */
+void kira_arm(struct kira_call *x, struct hd_timer *t, enum kira_timer kind, hd_time at)
+{
+    t->kind = kind;
+    if (hd_timer_arm(&x->k->timers, x->c->pool, t, at) != 0)
+        kira_no_memory(x);
+}
+
+void kira_event(struct kira_call *x, enum hd_kira_event event, hd_node node, hd_node peer,
+                uint32_t ifindex, uint32_t value)
+{
+    struct hd_effect *e;
+    struct hd_kira_row_event *row;
+
+    if (!hd_fx_room(x->c->fx, sizeof *row))
+        return;
+    e = hd_fx_append(x->c->fx, x->c->core, HD_FX_EVENT, sizeof *row);
+    if (e == NULL)
+        return;
+    e->u.event.list = HD_KIRA_LIST_EVENT;
+    e->u.event.len = sizeof *row;
+    row = hd_fx_payload(e);
+    row->event = (uint8_t)event;
+    if (node != 0)
+        row->id = *kira_id(x, node);
+    if (peer != 0)
+        row->peer = *kira_id(x, peer);
+    row->ifindex = ifindex;
+    row->value = value;
+    row->at = x->c->now;
+}
+
+void kira_log_node(struct kira_call *x, enum hd_log_level level, const char *cause, hd_node node,
+                   const char *key, uint64_t value)
+{
+    uint32_t n = (node != 0 ? 1u : 0u) + (key != NULL ? 1u : 0u);
+    struct hd_effect *e;
+    struct hd_log_arg *arg;
+
+    if (!hd_fx_room(x->c->fx, 2 * sizeof *arg))
+        return;
+    e = hd_fx_append(x->c->fx, x->c->core, HD_FX_LOG, (uint32_t)(n * sizeof *arg));
+    if (e == NULL)
+        return;
+    e->u.log.level = (uint16_t)level;
+    e->u.log.cause = cause;
+    e->u.log.nargs = (uint16_t)n;
+    arg = hd_fx_payload(e);
+    if (node != 0)
+        *arg++ = (struct hd_log_arg){.key = "node", .type = HD_ARG_ID, .u.id = *kira_id(x, node)};
+    if (key != NULL)
+        *arg = (struct hd_log_arg){.key = key, .type = HD_ARG_UINT, .u.number = value};
+}
+
+bool kira_take_token(struct kira_call *x, struct kira_bucket *b, uint32_t rate, uint32_t burst)
+{
+    uint32_t now = kira_ms(x->k, x->c->now);
+
+    if (b->refill_ms == 0) {
+        b->tokens = burst;
+        b->refill_ms = now;
+    }
+    uint64_t add = (uint64_t)(now - b->refill_ms) * rate / 1000;
+    if (add > 0) {
+        b->tokens = (uint32_t)HD_MIN((uint64_t)burst, b->tokens + add);
+        b->refill_ms = now;
+    }
+    if (b->tokens == 0)
+        return false;
+    b->tokens--;
+    return true;
+}
+
+/* The state that `status` shows: isolated, joining, joined. */
+void kira_update_state(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    k->isolated = true;
+    for (uint32_t i = 0; i < k->ulns.len && k->isolated; i++)
+        k->isolated = !k->ulns.v[i]->alive;
+    if (k->isolated)
+        k->joined = false;
+    uint8_t state = k->isolated ? HD_KIRA_ISOLATED : k->joined ? HD_KIRA_JOINED : HD_KIRA_JOINING;
+    if (state == k->state)
+        return;
+    k->state = state;
+    kira_event(x, HD_KIRA_EV_STATE, 0, 0, 0, state);
+}
+
+/* --- start --------------------------------------------------------------------------------------
+ */
+
+static const struct hd_saved_value *kira_saved(const struct hd_start *s, uint16_t key, uint32_t len)
+{
+    for (uint32_t i = 0; i < s->saved_count; i++)
+        if (s->saved[i].key == key && s->saved[i].len >= len)
+            return &s->saved[i];
+    return NULL;
+}
+
+static void kira_save(struct kira_call *x, uint16_t key, const void *bytes, uint32_t len)
+{
+    struct hd_effect *e = hd_fx_append(x->c->fx, x->c->core, HD_FX_SAVE, len);
+
+    if (e == NULL)
+        return;
+    e->u.save.key = key;
+    e->u.save.len = len;
+    memcpy(hd_fx_payload(e), bytes, len);
+}
+
+static void kira_choose_identity(struct kira_call *x, const struct hd_start *s)
+{
+    struct kira *k = x->k;
+    const struct hd_saved_value *v = kira_saved(s, HD_KIRA_SAVED_IDENTITY, HD_ID_BYTES);
+
+    k->id = k->cfg.id;
+    if (hd_id_is_zero(&k->id) && v != NULL)
+        memcpy(k->id.b, v->bytes, HD_ID_BYTES);
+    while (hd_id_is_zero(&k->id) || hd_id_is_ones(&k->id))
+        hd_random_bytes(x->c->random, k->id.b, HD_ID_BYTES);
+    if (v == NULL || memcmp(v->bytes, k->id.b, HD_ID_BYTES) != 0)
+        kira_save(x, HD_KIRA_SAVED_IDENTITY, k->id.b, HD_ID_BYTES);
+}
+
+/* Numbers are saved ahead in steps of 1024, so a crash never repeats one (kira.md 2.4). */
+static void kira_save_sequence(struct kira_call *x)
+{
+    uint8_t b[4];
+    struct hd_writer w = hd_writer_make(b, sizeof b);
+
+    x->k->ssn_ceiling = x->k->ssn + 1024;
+    hd_write_u32(&w, x->k->ssn_ceiling);
+    kira_save(x, HD_KIRA_SAVED_SEQUENCE, b, sizeof b);
+}
+
+static void kira_choose_sequence(struct kira_call *x, const struct hd_start *s)
+{
+    const struct hd_saved_value *v = kira_saved(s, HD_KIRA_SAVED_SEQUENCE, 4);
+
+    x->k->ssn = 1;
+    if (v != NULL) {
+        struct hd_reader r = hd_reader_make(v->bytes, v->len);
+        uint32_t n = hd_read_u32(&r);
+        if (n != HD_KIRA_SSN_INVALID && n < HD_KIRA_SSN_RESET - 2048)
+            x->k->ssn = n;
+    }
+    kira_save_sequence(x);
+}
+
+void kira_sequence_step(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    k->ssn++;
+    if (k->ssn >= k->ssn_ceiling)
+        kira_save_sequence(x);
+    if (k->ssn >= HD_KIRA_SSN_RESET - 1) /* practically unreachable: wrap to a fresh start */
+        k->ssn = 1;
+    kira_hello_all(x, HD_KIRA_HELLO_GAP);
+    kira_save_neighbours(x);
+    kira_join_soon(x);
+}
+
+static void kira_open_port(struct kira_call *x)
+{
+    struct hd_effect *e = hd_fx_append(x->c->fx, x->c->core, HD_FX_OPEN_PORT, 0);
+
+    if (e == NULL)
+        return;
+    e->u.port = (struct hd_fx_port){
+        .port = 1,
+        .kind = HD_PORT_UDP6,
+        .number = x->k->cfg.port,
+        .group = {{0xff, 0x02, [15] = 0x01}},
+    };
+    x->k->port_open = true;
+}
+
+static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
+{
+    struct kira *k = state;
+    struct kira_call x = {k, c};
+
+    if (s->config != NULL && s->config_len != sizeof k->cfg)
+        return HD_EINVAL;
+    if (s->config != NULL)
+        memcpy(&k->cfg, s->config, sizeof k->cfg);
+    else
+        hd_kira_config_default(&k->cfg);
+    if (k->cfg.bucket_size == 0 || k->cfg.shallow_bucket_size == 0)
+        return HD_EINVAL;
+    k->key = s->key;
+    k->started = c->now;
+    k->isolated = true;
+    k->buckets = 1;
+    uint64_t salt = hd_random_u64(c->random);
+    hd_map_init(&k->vicinity_index, salt);
+    hd_map_init(&k->contact_index, salt);
+    hd_map_init(&k->uln_index, salt);
+    kira_choose_identity(&x, s);
+    kira_choose_sequence(&x, s);
+    k->self = hd_ids_intern(c->ids, &k->id);
+    if (k->self == 0)
+        return HD_ENOMEM;
+    /* tree entry 0 is the root: the node itself */
+    struct kira_trie_node root = {.node = k->self, .refs = 1};
+    if (hd_vec_push(c->pool, &k->trie, root) != 0)
+        return HD_ENOMEM;
+    kira_open_port(&x);
+    kira_label_own(&x);
+    kira_route_own(&x);
+    kira_arm(&x, &k->tick, KIRA_T_TICK, c->now + kira_jitter(&x, HD_KIRA_TICK));
+    k->explore_wait = HD_KIRA_EXPLORE_FIRST;
+    k->sweep_at = HD_NEVER;
+    if (s->resumed) {
+        const struct hd_saved_value *v = kira_saved(s, HD_KIRA_SAVED_NEIGHBOURS, 4);
+        k->resumed = true;
+        k->sweep_at = c->now + HD_KIRA_ADOPT_SWEEP;
+        kira_labels_adopt(&x);
+        if (v != NULL)
+            kira_resume_neighbours(&x, v->bytes, v->len);
+    }
+    return 0;
+}
+
+/* --- inputs -------------------------------------------------------------------------------------
+ */
+
+static void kira_model_input(struct kira_call *x, const struct hd_in_model *m)
+{
+    if (m->error == 0)
+        return;
+    x->k->bucket_dirty = true;
+    if (m->kind == HD_OBJ_LABEL)
+        x->k->labels_dirty = true;
+    kira_log_node(x, HD_LOG_WARNING, "forwarding-object-refused", 0, "error", (uint64_t)-m->error);
+}
+
+static void kira_input(void *state, struct hd_ctx *c, const struct hd_input *in)
+{
+    struct kira_call x = {state, c};
+
+    switch (in->type) {
+    case HD_IN_DATAGRAM:
+        kira_datagram(&x, &in->u.datagram, in->arrived);
+        break;
+    case HD_IN_INTERFACE:
+        kira_interface_input(&x, &in->u.interface);
+        break;
+    case HD_IN_COMMAND:
+        kira_command_input(&x, &in->u.command);
+        break;
+    case HD_IN_MODEL:
+        kira_model_input(&x, &in->u.model);
+        break;
+    case HD_IN_REPORT:
+        kira_report(&x, &in->u.report);
+        break;
+    case HD_IN_EVENT:
+    case HD_IN_SAMPLE:
+    case HD_IN_SAVED:
+    case HD_IN_WALL_CLOCK:
+        break;
+    }
+}
+
+/* Once per second: everything whose exact moment does not matter. */
+static void kira_tick_due(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    kira_arm(x, &k->tick, KIRA_T_TICK, x->c->now + kira_jitter(x, HD_KIRA_TICK));
+    kira_failed_tick(x);
+    kira_neighbours_tick(x);
+    kira_contacts_tick(x);
+    kira_labels_tick(x);
+    if (x->c->now >= k->sweep_at) {
+        k->sweep_at = HD_NEVER;
+        hd_model_sweep(x->c->model, x->c->core);
+    }
+    if (k->no_memory) {
+        k->no_memory = false;
+        k->bucket_dirty = k->labels_dirty = k->vicinity_dirty = true;
+    }
+}
+
+static void kira_timer_due(struct kira_call *x, struct hd_timer *t)
+{
+    hd_time at = t->at;
+
+    switch ((enum kira_timer)t->kind) {
+    case KIRA_T_HELLO:
+        kira_hello_due(x, HD_CONTAINER_OF(t, struct kira_interface, hello));
+        break;
+    case KIRA_T_LINK:
+        kira_link_due(x, HD_CONTAINER_OF(t, struct kira_link, timer), at);
+        break;
+    case KIRA_T_REQUEST:
+        kira_request_due(x, HD_CONTAINER_OF(t, struct kira_request, timer));
+        break;
+    case KIRA_T_SEARCH:
+        kira_search_due(x, HD_CONTAINER_OF(t, struct kira_search, timer));
+        break;
+    case KIRA_T_QUERY:
+        kira_query_due(x);
+        break;
+    case KIRA_T_JOIN:
+        kira_join_due(x);
+        break;
+    case KIRA_T_EXPLORE:
+        kira_explore_due(x);
+        break;
+    case KIRA_T_PROBE:
+        kira_probe_due(x);
+        break;
+    case KIRA_T_UPDATE:
+        kira_update_due(x);
+        break;
+    case KIRA_T_TICK:
+        kira_tick_due(x);
+        break;
+    case KIRA_T_COMMAND:
+        kira_command_due(x, HD_CONTAINER_OF(t, struct kira_command, timer));
+        break;
+    }
+}
+
+static void kira_due(void *state, struct hd_ctx *c)
+{
+    struct kira *k = state;
+    struct kira_call x = {k, c};
+    struct hd_timer *t;
+
+    /* a full effects buffer puts the rest off: the deadline stays in the past */
+    while (hd_fx_room(c->fx, HD_KIRA_MSG_MAX * 2) &&
+           (t = hd_timerq_pop(&k->timers, c->now)) != NULL)
+        kira_timer_due(&x, t);
+}
+
+static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
+{
+    struct kira *k = state;
+    struct kira_call x = {k, c};
+
+    (void)units; /* each pass is bounded by the tables' limits, a few thousand entries */
+    if (k->vicinity_dirty) {
+        k->vicinity_dirty = false;
+        kira_vicinity_refresh(&x);
+    }
+    if (k->labels_dirty) {
+        k->labels_dirty = false;
+        kira_labels_rebuild(&x);
+    }
+    if (k->contacts_dirty > 0 || k->bucket_dirty)
+        kira_routes_work(&x);
+    else if (!c->ids->shared && hd_ids_wants_collection(c->ids))
+        kira_collect(&x);
+}
+
+static struct hd_answer kira_answer(const void *state)
+{
+    const struct kira *k = state;
+    struct hd_answer a = {.deadline = hd_timerq_next(&k->timers)};
+
+    if (k->contacts_dirty > 0 || k->bucket_dirty || k->vicinity_dirty || k->labels_dirty)
+        a.pending = HD_PENDING_URGENT;
+    return a;
+}
+
+/* --- configuration and stop ---------------------------------------------------------------------
+ */
+
+/* Prefixes, port and identity stand for the life of the core; the rest changes at once. */
+static int kira_configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
+{
+    struct kira *k = state;
+    const struct hd_kira_config *n = config;
+
+    (void)c;
+    if (len != sizeof *n || n->bucket_size == 0 || n->shallow_bucket_size == 0)
+        return HD_EINVAL;
+    if (n->node_prefix != k->cfg.node_prefix || n->label_prefix != k->cfg.label_prefix ||
+        n->port != k->cfg.port)
+        return HD_EUNSUPPORTED;
+    struct hd_id id = k->cfg.id;
+    k->cfg = *n;
+    k->cfg.id = id;
+    return 0;
+}
+
+/*
+ * Goodbye: the capabilities of a last ULNDiscRsp say that we leave (messages.c adds them), and our
+ * neighbours take us out at once instead of after a silence.
+ */
+static void kira_stop(void *state, struct hd_ctx *c)
+{
+    struct kira *k = state;
+    struct kira_call x = {k, c};
+    struct kira_out o;
+
+    k->stopping = true;
+    k->ssn++;
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        struct kira_link *l = kira_uln_best(k->ulns.v[i]);
+        if (l == NULL || !kira_out_begin(&x, &o, HD_KIRA_DISC_RSP, 0,
+                                         kira_id(&x, k->ulns.v[i]->node), kira_msg_id(&x), 64))
+            continue;
+        kira_out_to_link(&x, &o, l);
+    }
+    for (uint32_t i = 0; (i = hd_model_next(c->model, HD_OBJ_ROUTE, i)) != 0;)
+        if (hd_model_route_at(c->model, i)->o.owner == c->core) {
+            struct hd_route_key key = hd_model_route_at(c->model, i)->key;
+            hd_model_route_del(c->model, &key);
+        }
+    for (uint32_t i = 0; (i = hd_model_next(c->model, HD_OBJ_LABEL, i)) != 0;)
+        if (hd_model_label_at(c->model, i)->o.owner == c->core) {
+            struct hd_label key = hd_model_label_at(c->model, i)->key;
+            hd_model_label_del(c->model, &key);
+        }
+    for (uint32_t i = 0; (i = hd_model_next(c->model, HD_OBJ_ADJ, i)) != 0;)
+        if (hd_model_adj(c->model, i)->o.owner == c->core)
+            hd_model_adj_del(c->model, i);
+}
+
+const struct hd_core_ops hd_kira_ops = {
+    .name = "kira",
+    .state_size = sizeof(struct kira),
+    .start = kira_start,
+    .input = kira_input,
+    .due = kira_due,
+    .work = kira_work,
+    .configure = kira_configure,
+    .rows = kira_rows,
+    .stop = kira_stop,
+    .answer = kira_answer,
+};

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Labels (kira.md 2.3, 4.6, 5.6): the PathID entries of this node, kept in the model's label
+ * section and nowhere else. The owner's words beside an entry say its class and, for explicit ones,
+ * which neighbour's message set it up and when it ends.
+ *
+ *   own       H(X)        decapsulate
+ *   ULN       H(X,Y)    -> H(Y) to Y
+ *   two hops  H(X,Y,Z)  -> H(Y,Z) to Y, for each Z that Y lists
+ *   explicit  H(X,r...) -> H(r...) to r1, from PathSetupReq and ProbeReq; 60 s
+ *
+ * One neighbour may fill a quarter of the table. A refused label is not reported: the originator's
+ * probe is answered and its data then meets an unknown label, whose notice makes it try again.
+ */
+#include "core/kira/state.h"
+
+#define KIRA_LABEL_SWEEP 4096 /* entries looked at per second */
+
+struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint32_t len)
+{
+    const struct hd_id *ids[HD_KIRA_PATH_MAX + 1];
+    struct hd_label label;
+
+    HD_ASSERT(len > 0 && len <= HD_ARRAY_LEN(ids));
+    for (uint32_t i = 0; i < len; i++)
+        ids[i] = kira_id(x, path[i]);
+    hd_kira_path_label(ids, len, label.b);
+    return label;
+}
+
+static void kira_label_uncount(struct kira_call *x, const struct hd_label_entry *e)
+{
+    struct kira_uln *u = kira_uln_find(x->k, e->owner_word >> 8);
+
+    x->k->labels_explicit--;
+    if (u != NULL && u->labels > 0)
+        u->labels--;
+}
+
+static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t len,
+                           const struct hd_label_value *v, uint32_t word)
+{
+    struct hd_label key = kira_label(x, path, len);
+    struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
+
+    if (e != NULL && (e->owner_word & KIRA_LABEL_EXPLICIT) != 0)
+        kira_label_uncount(x, e); /* adopted as explicit, known now to be precomputed */
+    e = hd_model_label_set(x->c->model, x->c->core, &key, v);
+    if (e == NULL) {
+        kira_count(x, KIRA_N_LABEL_REFUSED);
+        return false;
+    }
+    e->owner_word = word;
+    e->owner_time = HD_NEVER;
+    return true;
+}
+
+void kira_label_own(struct kira_call *x)
+{
+    struct hd_label_value v = {.act = HD_LABEL_DECAP};
+
+    kira_label_put(x, &x->k->self, 1, &v, KIRA_LABEL_OWN);
+}
+
+void kira_label_two_hop(struct kira_call *x, const struct kira_uln *u, hd_node z, bool add)
+{
+    struct kira *k = x->k;
+    struct kira_link *l = kira_uln_best(u);
+    hd_node path[3] = {k->self, u->node, z};
+
+    if (z == k->self || z == u->node)
+        return;
+    if (!add) {
+        struct hd_label key = kira_label(x, path, 3);
+        struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
+        if (e != NULL && (e->owner_word & KIRA_LABEL_TWO_HOP) != 0) {
+            hd_model_label_del(x->c->model, &key);
+            k->labels_two_hop--;
+        }
+        return;
+    }
+    if (l == NULL || k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS)
+        return;
+    struct hd_label key = kira_label(x, path, 3);
+    struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
+    bool had = e != NULL && (e->owner_word & KIRA_LABEL_TWO_HOP) != 0;
+    struct hd_label_value v = {
+        .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
+    if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP) && !had)
+        k->labels_two_hop++;
+}
+
+void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add)
+{
+    struct kira *k = x->k;
+    struct kira_link *l = kira_uln_best(u);
+    const struct kira_vicinity *n = kira_vicinity_find(k, u->node);
+    hd_node path[2] = {k->self, u->node};
+
+    if (add && l != NULL) {
+        struct hd_label_value v = {
+            .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 1)};
+        kira_label_put(x, path, 2, &v, KIRA_LABEL_ULN);
+    } else if (!add) {
+        struct hd_label key = kira_label(x, path, 2);
+        hd_model_label_del(x->c->model, &key);
+    }
+    for (uint32_t i = 0; n != NULL && i < n->list.len; i++)
+        kira_label_two_hop(x, u, n->list.v[i], add);
+}
+
+/* --- explicit -----------------------------------------------------------------------------------
+ */
+
+/* The rest of a set-up's route becomes a label here, if its labels do not exist anyway. */
+void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
+{
+    struct kira *k = x->k;
+    const struct hd_id *ids[HD_KIRA_PATH_MAX + 2];
+    uint32_t rest = m->route.count - m->index; /* with this node */
+    struct hd_id copy[HD_KIRA_PATH_MAX + 2];
+    struct hd_label key, out;
+
+    if (rest <= HD_KIRA_NO_SETUP_LEN || rest > HD_KIRA_PATH_MAX)
+        return;
+    for (uint32_t i = 0; i < rest; i++) {
+        copy[i] = hd_kira_id_at(&m->route, m->index + i);
+        ids[i] = &copy[i];
+    }
+    struct hd_id prev_id = hd_kira_id_at(&m->route, m->index - 1u);
+    struct kira_uln *prev = kira_uln_find(k, hd_ids_find(x->c->ids, &prev_id));
+    struct kira_uln *next = kira_uln_find(k, hd_ids_find(x->c->ids, &copy[1]));
+    struct kira_link *l = next == NULL ? NULL : kira_uln_best(next);
+    if (prev == NULL || l == NULL)
+        return;
+    hd_kira_path_label(ids, rest, key.b);
+    hd_kira_path_label(ids + 1, rest - 1, out.b);
+    struct hd_label_entry *old = hd_model_label_find(x->c->model, &key);
+    bool had = old != NULL && (old->owner_word & KIRA_LABEL_EXPLICIT) != 0;
+    if (!had && prev->labels >= HD_LABELS_MAX_DEFAULT / HD_KIRA_LABELS_PER_ULN_SHARE) {
+        kira_count(x, KIRA_N_LABEL_REFUSED);
+        return;
+    }
+    struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = out};
+    struct hd_label_entry *e = hd_model_label_set(x->c->model, x->c->core, &key, &v);
+    if (e == NULL) {
+        kira_count(x, KIRA_N_LABEL_REFUSED);
+        return;
+    }
+    if (!had) {
+        e->owner_word = KIRA_LABEL_EXPLICIT | (prev->node << 8);
+        prev->labels++;
+        k->labels_explicit++;
+    }
+    e->owner_time = x->c->now + HD_KIRA_LABEL_LIFE;
+}
+
+/* --- maintenance --------------------------------------------------------------------------------
+ */
+
+void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
+        struct hd_label_entry *e = hd_model_label_at(m, i);
+        if (e->o.owner != x->c->core || e->v.act != HD_LABEL_SWAP || e->v.adj != from_adj)
+            continue;
+        struct hd_label key = e->key;
+        struct hd_label_value v = e->v;
+        uint32_t word = e->owner_word;
+        hd_time time = e->owner_time;
+        v.adj = to_adj;
+        if ((e = hd_model_label_set(m, x->c->core, &key, &v)) != NULL) {
+            e->owner_word = word;
+            e->owner_time = time;
+        }
+    }
+}
+
+static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
+{
+    struct hd_label key = e->key;
+
+    if ((e->owner_word & KIRA_LABEL_EXPLICIT) != 0)
+        kira_label_uncount(x, e);
+    else if ((e->owner_word & KIRA_LABEL_TWO_HOP) != 0)
+        x->k->labels_two_hop--;
+    hd_model_label_del(x->c->model, &key);
+}
+
+void kira_labels_drop(struct kira_call *x, uint32_t adj)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
+        struct hd_label_entry *e = hd_model_label_at(m, i);
+        if (e->o.owner == x->c->core && e->v.act == HD_LABEL_SWAP && e->v.adj == adj)
+            kira_label_remove(x, e);
+    }
+}
+
+/* Looks at a part of the table each second and removes what nobody refreshed. */
+void kira_labels_tick(struct kira_call *x)
+{
+    struct hd_model *m = x->c->model;
+    uint32_t i = x->k->label_sweep;
+
+    for (unsigned n = 0; n < KIRA_LABEL_SWEEP; n++) {
+        i = hd_model_next(m, HD_OBJ_LABEL, i);
+        if (i == 0)
+            break;
+        struct hd_label_entry *e = hd_model_label_at(m, i);
+        if (e->o.owner == x->c->core && e->owner_time <= x->c->now)
+            kira_label_remove(x, e);
+    }
+    x->k->label_sweep = i;
+}
+
+void kira_labels_rebuild(struct kira_call *x)
+{
+    kira_label_own(x);
+    kira_route_own(x);
+    for (uint32_t i = 0; i < x->k->ulns.len; i++)
+        if (x->k->ulns.v[i]->alive) {
+            kira_label_uln(x, x->k->ulns.v[i], true);
+            kira_route_uln(x, x->k->ulns.v[i]);
+        }
+}
+
+/* After a restart all labels found are kept for a while: their originators refresh them meanwhile.
+ */
+void kira_labels_adopt(struct kira_call *x)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
+        struct hd_label_entry *e = hd_model_label_at(m, i);
+        if (e->o.owner != x->c->core || !e->o.adopted || e->v.act != HD_LABEL_SWAP)
+            continue;
+        struct hd_label key = e->key;
+        struct hd_label_value v = e->v;
+        if ((e = hd_model_label_set(m, x->c->core, &key, &v)) == NULL)
+            continue;
+        e->owner_word = KIRA_LABEL_EXPLICIT;
+        e->owner_time = x->c->now + HD_KIRA_ADOPT_LABELS;
+        x->k->labels_explicit++;
+    }
+}

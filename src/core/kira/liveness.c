@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Liveness of links (kira.md 5.7, doc/decisions/0003).
+ *
+ * A link that carries something is asked by a 16-byte echo after 300 ms of silence. The peer's
+ * kernel answers, so a busy or restarting peer is not taken for a dead one. The first unanswered
+ * echo makes the next ones follow quickly: a dead link is noticed at most 650 ms after its last
+ * sign of life, while a healthy one costs one exchange per 300 ms. A miss is an echo that was
+ * really sent and did not come back; a timer that was served late grants another wait. Of the two
+ * ends the one with the smaller identifier asks a little earlier, and its question is a sign of
+ * life for the other: one exchange serves both. Idle links are asked every 10 s, foreign neighbours
+ * by ProbeReq.
+ */
+#include "core/kira/state.h"
+
+/* Anything heard from the neighbour proves the link. */
+void kira_link_alive(struct kira_call *x, struct kira_link *l, hd_time arrived)
+{
+    (void)x;
+    if (arrived > l->last_heard)
+        l->last_heard = arrived;
+    l->misses = 0;
+    l->state = HD_KIRA_LINK_UP;
+}
+
+/* Does the link carry labels or data: is it the way to anything but the neighbour itself? */
+bool kira_link_watched(struct kira_call *x, const struct kira_link *l)
+{
+    struct kira *k = x->k;
+    const struct kira_uln *u = kira_uln_find(k, l->node);
+
+    if (u == NULL || kira_uln_best(u) != l)
+        return false;
+    if (u->labels > 0 || l->state == HD_KIRA_LINK_ADOPTED)
+        return true;
+    /* the tree knows whether any path starts here */
+    for (uint16_t t = k->trie.v[0].child; t != 0; t = k->trie.v[t].next)
+        if (k->trie.v[t].node == l->node)
+            return true;
+    return k->contacts.len == 0; /* small networks: nothing but neighbours */
+}
+
+static hd_time kira_link_interval(struct kira_call *x, const struct kira_link *l,
+                                  const struct kira_uln *u)
+{
+    bool first = hd_id_compare(&x->k->id, kira_id(x, l->node)) < 0;
+
+    if (!kira_link_watched(x, l))
+        return HD_KIRA_IDLE_INTERVAL;
+    if ((u->capabilities & HD_KIRA_CAN_ECHO) == 0)
+        return HD_KIRA_CHECK_INTERVAL;
+    return first ? HD_KIRA_ECHO_INTERVAL : HD_KIRA_ECHO_INTERVAL * 4 / 3;
+}
+
+static hd_time kira_link_wait(const struct kira_link *l, const struct kira_uln *u)
+{
+    if ((u->capabilities & HD_KIRA_CAN_ECHO) == 0)
+        return HD_KIRA_CHECK_WAIT;
+    if ((u->capabilities & HD_KIRA_FAST_ECHO) == 0)
+        return HD_KIRA_ECHO_SLOW;
+    hd_time wait = l->misses <= 1 ? HD_KIRA_ECHO_WAIT_FIRST : HD_KIRA_ECHO_WAIT_NEXT;
+    return HD_MAX(wait, 2 * l->rtt);
+}
+
+/* Starts or renews the watch of a link that has just come up. */
+void kira_link_watch(struct kira_call *x, struct kira_link *l)
+{
+    const struct kira_uln *u = kira_uln_find(x->k, l->node);
+
+    if (u == NULL || l->dead)
+        return;
+    hd_time wait =
+        l->state == HD_KIRA_LINK_ADOPTED ? 0 : kira_jitter(x, kira_link_interval(x, l, u) / 2);
+    kira_arm(x, &l->timer, KIRA_T_LINK, x->c->now + wait);
+}
+
+static void kira_echo_send(struct kira_call *x, struct kira_link *l, uint8_t type, uint32_t tag,
+                           uint64_t nonce)
+{
+    struct hd_kira_echo e = {.type = type, .tag = tag, .nonce = nonce};
+    struct hd_effect *fx = hd_fx_append(x->c->fx, x->c->core, HD_FX_SEND, HD_KIRA_ECHO_LEN);
+
+    if (fx == NULL)
+        return;
+    fx->u.send = (struct hd_fx_send){.port = 1,
+                                     .traffic_class = 0xc0,
+                                     .ifindex = l->ifindex,
+                                     .to = l->link_local,
+                                     .len = HD_KIRA_ECHO_LEN};
+    struct hd_writer w = hd_writer_make(hd_fx_payload(fx), HD_KIRA_ECHO_LEN);
+    hd_kira_echo_write(&w, &e);
+    x->k->echo_bytes += HD_KIRA_ECHO_LEN;
+}
+
+/* Asks the link's other end, by echo or, where that is not spoken, by ProbeReq over the one hop. */
+static void kira_link_ask(struct kira_call *x, struct kira_link *l, const struct kira_uln *u)
+{
+    l->misses++;
+    l->echo_sent = x->c->now;
+    if (l->misses > 1)
+        l->state = l->state == HD_KIRA_LINK_ADOPTED ? l->state : HD_KIRA_LINK_CHECKING;
+    if ((u->capabilities & HD_KIRA_CAN_ECHO) != 0) {
+        l->nonce = hd_random_u64(x->c->random);
+        kira_echo_send(x, l, HD_KIRA_ECHO_REQUEST, l->adj, l->nonce);
+        kira_count(x, KIRA_N_ECHO_SENT);
+        return;
+    }
+    struct kira_request *r = kira_request_new(x, KIRA_REQ_CHECK, l->node, HD_KIRA_CHECK_WAIT);
+    if (r != NULL) {
+        hd_node path[1] = {l->node};
+        r->ifindex = l->ifindex;
+        kira_probe_path(x, r, path, 1);
+    }
+}
+
+void kira_link_due(struct kira_call *x, struct kira_link *l, hd_time armed_for)
+{
+    struct kira_uln *u = kira_uln_find(x->k, l->node);
+    hd_time now = x->c->now;
+
+    if (u == NULL || l->dead)
+        return;
+    hd_time interval = kira_link_interval(x, l, u);
+    hd_time wait = kira_link_wait(l, u);
+    if (l->misses == 0 && now - l->last_heard < interval && l->state != HD_KIRA_LINK_ADOPTED) {
+        kira_arm(x, &l->timer, KIRA_T_LINK, l->last_heard + interval);
+        return;
+    }
+    /* our own lateness is no evidence against the neighbour */
+    bool late = l->misses > 0 && now - armed_for > wait / 2;
+    if (l->misses >= HD_KIRA_ECHO_MISSES && !late) {
+        kira_count(x, KIRA_N_LINK_SILENT);
+        kira_log_node(x, HD_LOG_NOTICE, "link-silent", l->node, "ifindex", l->ifindex);
+        kira_link_down(x, u, l);
+        return;
+    }
+    if (l->misses < HD_KIRA_ECHO_MISSES)
+        kira_link_ask(x, l, u);
+    kira_arm(x, &l->timer, KIRA_T_LINK, now + kira_link_wait(l, u));
+}
+
+static void kira_link_rtt(struct kira_call *x, struct kira_link *l, hd_time arrived)
+{
+    hd_time rtt = HD_MAX(arrived - l->echo_sent, HD_US(1));
+
+    (void)x;
+    l->rtt = l->rtt == 0 ? rtt : (7 * l->rtt + rtt) / 8;
+}
+
+void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e, const struct hd_in_datagram *d)
+{
+    struct kira_uln *u = NULL;
+    struct kira_link *l = kira_link_of(x->k, d->ifindex, &d->from, &u);
+
+    if (l == NULL) {
+        kira_drop(x, KIRA_DROP_STRANGER);
+        return;
+    }
+    if (!kira_take_token(x, &l->rate[KIRA_CLASS_DISCOVERY], HD_KIRA_RATE_DISCOVERY)) {
+        kira_drop(x, KIRA_DROP_RATE);
+        return;
+    }
+    if (e->type == HD_KIRA_ECHO_REPLY) {
+        if (e->nonce != l->nonce || e->tag != l->adj || l->nonce == 0) {
+            kira_drop(x, KIRA_DROP_NO_REQUEST);
+            return;
+        }
+        l->nonce = 0;
+        kira_count(x, KIRA_N_ECHO_REPLY);
+        kira_link_rtt(x, l, x->c->now);
+    }
+    if (l->dead) { /* it answers again: discovery decides, so that both ends agree */
+        kira_hello_all(x, HD_KIRA_HELLO_GAP);
+        return;
+    }
+    if (e->type == HD_KIRA_ECHO_REQUEST && x->k->cfg.no_reflector)
+        kira_echo_send(x, l, HD_KIRA_ECHO_REPLY, e->tag, e->nonce);
+    kira_link_alive(x, l, x->c->now);
+    if (e->type == HD_KIRA_ECHO_REPLY)
+        kira_arm(x, &l->timer, KIRA_T_LINK, x->c->now + kira_link_interval(x, l, u));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One search over everything known (doc/decisions/0006): the links of the own paths, of the
+ * vicinity and of an answer's paths form a graph; its shortest paths from here are often shorter
+ * than any single path that somebody named, and when a link fails they are the alternatives that
+ * need no question. kira-scale.md section 4, column D, has what it brings.
+ *
+ * The graph lives on the caller's stack for one call: it is cheaper to gather a few thousand links
+ * again than to keep a second copy of them in every router.
+ */
+#include "core/kira/state.h"
+#include "lib/hash.h"
+
+#define NONE 0xffff
+
+static uint16_t kira_map_node(struct kira_map *m, hd_node n)
+{
+    uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
+    uint32_t at = (uint32_t)hd_mix64(n) & mask;
+
+    while (m->slot[at] != NONE) {
+        if (m->node[m->slot[at]].node == n)
+            return m->slot[at];
+        at = (at + 1) & mask;
+    }
+    if (m->nodes == KIRA_MAP_NODES)
+        return NONE;
+    m->slot[at] = (uint16_t)m->nodes;
+    m->node[m->nodes] = (struct kira_map_node){.node = n, .dist = NONE, .first = NONE};
+    return (uint16_t)m->nodes++;
+}
+
+static void kira_map_half(struct kira_map *m, uint16_t from, uint16_t to)
+{
+    m->edge[m->edges] = (struct kira_map_edge){.to = to, .next = m->node[from].first};
+    m->node[from].first = (uint16_t)m->edges++;
+}
+
+/* Adds a link in both directions unless it is remembered as failed or the map is full. */
+static void kira_map_link(struct kira_call *x, struct kira_map *m, hd_node a, hd_node b)
+{
+    if (m->edges + 2 > KIRA_MAP_EDGES || kira_link_is_failed(x->k, a, b))
+        return;
+    uint16_t i = kira_map_node(m, a), j = kira_map_node(m, b);
+    if (i == NONE || j == NONE || i == j)
+        return;
+    kira_map_half(m, i, j);
+    if (i != 0) /* nobody is reached through self */
+        kira_map_half(m, j, i);
+}
+
+void kira_map_build(struct kira_call *x, struct kira_map *m)
+{
+    struct kira *k = x->k;
+
+    m->nodes = m->edges = 0;
+    memset(m->slot, 0xff, sizeof m->slot);
+    (void)kira_map_node(m, k->self); /* number 0 */
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        if (k->ulns.v[i]->alive)
+            kira_map_link(x, m, k->self, k->ulns.v[i]->node);
+    for (uint32_t i = 0; i < k->vicinity.len; i++) {
+        const struct kira_vicinity *v = k->vicinity.v[i];
+        for (uint32_t j = 0; j < v->list.len; j++)
+            if (v->list.v[j] != k->self && v->node != k->self)
+                kira_map_link(x, m, v->node, v->list.v[j]);
+    }
+    for (uint32_t t = 1; t < k->trie.len; t++)
+        if (k->trie.v[t].refs > 0 && k->trie.v[t].parent != 0)
+            kira_map_link(x, m, k->trie.v[k->trie.v[t].parent].node, k->trie.v[t].node);
+}
+
+void kira_map_add_path(struct kira_call *x, struct kira_map *m, const hd_node *path, uint32_t len)
+{
+    for (uint32_t i = 1; i < len; i++)
+        if (path[i - 1] != x->k->self && path[i] != x->k->self)
+            kira_map_link(x, m, path[i - 1], path[i]);
+}
+
+void kira_map_solve(struct kira_call *x, struct kira_map *m)
+{
+    uint32_t head = 0, tail = 0;
+
+    (void)x;
+    for (uint32_t i = 0; i < m->nodes; i++)
+        m->node[i].dist = NONE;
+    m->node[0].dist = 0;
+    m->queue[tail++] = 0;
+    while (head < tail) {
+        uint16_t at = m->queue[head++];
+        for (uint16_t e = m->node[at].first; e != NONE; e = m->edge[e].next) {
+            struct kira_map_node *n = &m->node[m->edge[e].to];
+            if (n->dist != NONE)
+                continue;
+            n->dist = (uint16_t)(m->node[at].dist + 1);
+            n->parent = at;
+            m->queue[tail++] = m->edge[e].to;
+        }
+    }
+}
+
+uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
+{
+    uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
+    uint32_t at = (uint32_t)hd_mix64(to) & mask;
+
+    while (m->slot[at] != NONE && m->node[m->slot[at]].node != to)
+        at = (at + 1) & mask;
+    if (m->slot[at] == NONE)
+        return 0;
+    uint16_t n = m->slot[at];
+    if (m->node[n].dist == NONE || m->node[n].dist == 0 || m->node[n].dist > HD_KIRA_PATH_MAX)
+        return 0;
+    uint32_t len = m->node[n].dist;
+    for (uint32_t i = len; i > 0; i--) {
+        out[i - 1] = m->node[n].node;
+        n = m->node[n].parent;
+    }
+    return len;
+}

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Underlay neighbours (kira.md 4.2, 5.2). A neighbour is a node with one or more links to it; the
+ * best link (lowest interface number) carries its labels. Only a neighbour that appears or
+ * disappears steps the sequence number: parallel links come and go unseen by others (section 8,
+ * item 19).
+ *
+ * A lost neighbour is kept for a minute with its adjacency marked down. Packets that still arrive
+ * for its labels are then answered with the name of the broken link, which lets the encapsulating
+ * node repair at once; deleted labels could only say "unknown".
+ */
+#include "core/kira/state.h"
+
+struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
+{
+    uint32_t i;
+    return hd_map_get(&k->uln_index, node, &i) ? k->ulns.v[i] : NULL;
+}
+
+struct kira_link *kira_uln_best(const struct kira_uln *u)
+{
+    struct kira_link *best = NULL;
+
+    for (uint32_t i = 0; i < u->links_len; i++)
+        if (!u->links[i]->dead && (best == NULL || u->links[i]->ifindex < best->ifindex))
+            best = u->links[i];
+    return best;
+}
+
+struct kira_link *kira_link_of(struct kira *k, uint32_t ifindex, const struct hd_ip6 *link_local,
+                               struct kira_uln **uln)
+{
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        for (uint32_t j = 0; j < k->ulns.v[i]->links_len; j++) {
+            struct kira_link *l = k->ulns.v[i]->links[j];
+            if (l->ifindex == ifindex && hd_ip6_equal(&l->link_local, link_local)) {
+                if (uln != NULL)
+                    *uln = k->ulns.v[i];
+                return l;
+            }
+        }
+    return NULL;
+}
+
+static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
+{
+    struct kira *k = x->k;
+    struct kira_uln *u;
+
+    if (k->ulns.len >= HD_KIRA_ULNS_MAX) {
+        kira_drop(x, KIRA_DROP_TABLE_FULL);
+        return NULL;
+    }
+    u = hd_pool_alloc(x->c->pool, sizeof *u);
+    if (u == NULL)
+        goto no_memory;
+    if (hd_vec_reserve(x->c->pool, &k->ulns, k->ulns.len + 1) != 0)
+        goto free_uln;
+    if (hd_map_set(&k->uln_index, x->c->pool, node, k->ulns.len) != 0)
+        goto free_uln;
+    u->node = node;
+    u->expected = HD_NEVER;
+    k->ulns.v[k->ulns.len++] = u;
+    return u;
+
+free_uln:
+    hd_pool_free(x->c->pool, u, sizeof *u);
+no_memory:
+    kira_no_memory(x);
+    return NULL;
+}
+
+static void kira_uln_remove(struct kira_call *x, struct kira_uln *u)
+{
+    struct kira *k = x->k;
+    uint32_t at;
+
+    kira_label_uln(x, u, false);
+    if (hd_map_get(&k->uln_index, u->node, &at)) {
+        hd_map_del(&k->uln_index, u->node);
+        hd_vec_remove_swap(&k->ulns, at);
+        if (at < k->ulns.len)
+            kira_map_move(&k->uln_index, x, k->ulns.v[at]->node, at);
+    }
+    hd_pool_free(x->c->pool, u, sizeof *u);
+}
+
+static void kira_link_model(struct kira_call *x, struct kira_link *l)
+{
+    struct hd_adj_value v = {
+        .ifindex = l->ifindex,
+        .link_local = l->link_local,
+        .mac = l->mac,
+        .admitted = !l->dead,
+        .down = l->dead,
+    };
+
+    hd_model_adj_set(x->c->model, l->adj, &v);
+}
+
+static struct kira_link *kira_link_add(struct kira_call *x, struct kira_uln *u, uint32_t ifindex,
+                                       const struct hd_ip6 *link_local, const struct hd_mac *mac)
+{
+    struct hd_adj_value v = {
+        .ifindex = ifindex, .link_local = *link_local, .mac = *mac, .admitted = true};
+    struct kira_link *l;
+    int adj;
+
+    if (u->links_len == HD_KIRA_LINKS_PER_ULN) {
+        kira_drop(x, KIRA_DROP_TABLE_FULL);
+        return NULL;
+    }
+    l = hd_pool_alloc(x->c->pool, sizeof *l);
+    if (l == NULL) {
+        kira_no_memory(x);
+        return NULL;
+    }
+    adj = (int)hd_model_adj_adopted(x->c->model, ifindex, link_local);
+    if (adj > 0)
+        hd_model_adj_set(x->c->model, (uint32_t)adj, &v);
+    else
+        adj = hd_model_adj_add(x->c->model, x->c->core, &v);
+    if (adj <= 0) {
+        hd_pool_free(x->c->pool, l, sizeof *l);
+        kira_no_memory(x);
+        return NULL;
+    }
+    *l = (struct kira_link){.ifindex = ifindex,
+                            .adj = (uint32_t)adj,
+                            .link_local = *link_local,
+                            .mac = *mac,
+                            .up_since = x->c->now,
+                            .last_heard = x->c->now,
+                            .node = u->node};
+    u->links[u->links_len++] = l;
+    return l;
+}
+
+static void kira_link_remove(struct kira_call *x, struct kira_uln *u, uint32_t i)
+{
+    struct kira_link *l = u->links[i];
+
+    kira_disarm(x, &l->timer);
+    kira_labels_drop(x, l->adj);
+    hd_model_adj_del(x->c->model, l->adj);
+    u->links[i] = u->links[--u->links_len];
+    hd_pool_free(x->c->pool, l, sizeof *l);
+}
+
+/* The neighbour has become reachable: labels, route, vicinity, sequence number. */
+static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
+{
+    struct kira *k = x->k;
+    struct kira_contact *p;
+
+    u->alive = true;
+    kira_count(x, KIRA_N_NEIGHBOUR_UP);
+    kira_event(x, HD_KIRA_EV_NEIGHBOUR_UP, u->node, 0, 0, 0);
+    kira_link_works(x, k->self, u->node);
+    kira_label_uln(x, u, true);
+    kira_route_uln(x, u);
+    if ((p = kira_contact_find(k, u->node)) != NULL) /* neighbours stand beside the buckets */
+        kira_contact_remove(x, p);
+    kira_search_end(x, u->node);
+    k->bucket_dirty = k->vicinity_dirty = true;
+    kira_sequence_step(x);
+    kira_update_state(x);
+    kira_commands_found(x, u->node);
+}
+
+/* The labels and routes of the neighbour follow its best link. */
+static void kira_uln_rehome(struct kira_call *x, struct kira_uln *u, const struct kira_link *from)
+{
+    struct kira_link *best = kira_uln_best(u);
+
+    if (best == NULL || best == from)
+        return;
+    kira_labels_move(x, from->adj, best->adj);
+    kira_route_uln(x, u);
+    for (uint32_t i = 0; i < x->k->contacts.len; i++)
+        if (kira_path_first(x->k, x->k->contacts.v[i].active) == u->node)
+            kira_contact_dirty(x, &x->k->contacts.v[i]);
+    x->k->bucket_dirty = true;
+}
+
+static void kira_link_up(struct kira_call *x, struct kira_uln *u, struct kira_link *l,
+                         struct kira_link *best_before)
+{
+    l->dead = false;
+    l->misses = 0;
+    l->up_since = x->c->now;
+    kira_link_model(x, l);
+    kira_link_watch(x, l);
+    kira_event(x, HD_KIRA_EV_LINK_UP, u->node, 0, l->ifindex, 0);
+    if (!u->alive)
+        kira_uln_up(x, u);
+    else if (best_before != NULL)
+        kira_uln_rehome(x, u, best_before);
+}
+
+/* A node moved to a link that belonged to another one (new identity behind the same address). */
+static void kira_link_take_over(struct kira_call *x, struct kira_uln *old, struct kira_link *l)
+{
+    if (!l->dead)
+        kira_link_down(x, old, l);
+    for (uint32_t i = 0; i < old->links_len; i++)
+        if (old->links[i] == l)
+            kira_link_remove(x, old, i);
+    if (old->links_len == 0)
+        kira_uln_remove(x, old);
+}
+
+struct kira_link *kira_link_heard(struct kira_call *x, hd_node node, const struct hd_in_datagram *d)
+{
+    struct kira_uln *u = NULL;
+    struct kira_link *l = kira_link_of(x->k, d->ifindex, &d->from, &u);
+    struct kira_link *best;
+
+    if (l != NULL && u->node != node) {
+        kira_link_take_over(x, u, l);
+        l = NULL;
+    }
+    u = kira_uln_find(x->k, node);
+    if (u == NULL && (u = kira_uln_add(x, node)) == NULL)
+        return NULL;
+    best = kira_uln_best(u);
+    bool fresh = l == NULL;
+    if (l == NULL && (l = kira_link_add(x, u, d->ifindex, &d->from, &d->from_mac)) == NULL) {
+        if (u->links_len == 0)
+            kira_uln_remove(x, u);
+        return NULL;
+    }
+    if (!hd_mac_equal(&l->mac, &d->from_mac)) {
+        l->mac = d->from_mac;
+        kira_link_model(x, l);
+    }
+    kira_link_alive(x, l, x->c->now);
+    l->authenticated = d->key != 0;
+    if (fresh || l->dead)
+        kira_link_up(x, u, l, best);
+    return l;
+}
+
+struct kira_link *kira_link_adopt(struct kira_call *x, hd_node node, uint32_t ifindex,
+                                  const struct hd_ip6 *link_local, const struct hd_mac *mac)
+{
+    struct kira_uln *u = kira_uln_find(x->k, node);
+    struct kira_link *l;
+
+    if (u == NULL && (u = kira_uln_add(x, node)) == NULL)
+        return NULL;
+    l = kira_link_add(x, u, ifindex, link_local, mac);
+    if (l == NULL)
+        return NULL;
+    l->state = HD_KIRA_LINK_ADOPTED;
+    u->capabilities = HD_KIRA_CAN_ECHO; /* an echo decides whether it is still there */
+    kira_link_model(x, l);
+    kira_link_watch(x, l);
+    if (!u->alive) {
+        u->alive = true;
+        kira_label_uln(x, u, true);
+        kira_route_uln(x, u);
+        x->k->bucket_dirty = x->k->vicinity_dirty = true;
+        kira_update_state(x);
+        kira_ask(x, u);
+        kira_join_soon(x);
+    }
+    return l;
+}
+
+/* --- losing -------------------------------------------------------------------------------------
+ */
+
+static void kira_uln_down(struct kira_call *x, struct kira_uln *u)
+{
+    struct kira *k = x->k;
+
+    u->alive = false;
+    u->expected = HD_NEVER;
+    kira_count(x, KIRA_N_NEIGHBOUR_DOWN);
+    kira_event(x, HD_KIRA_EV_NEIGHBOUR_DOWN, u->node, 0, 0, 0);
+    u->asking = false;
+    kira_requests_cancel(x, KIRA_REQ_DISC, u->node);
+    kira_route_drop(x, u->node);
+    k->vicinity_dirty = k->bucket_dirty = true;
+    kira_vicinity_refresh(x);
+    kira_link_failed(x, k->self, u->node, x->c->now);
+    kira_sequence_step(x);
+    kira_update_queue(x, u->node, HD_KIRA_UNREACHABLE);
+    kira_update_state(x);
+    if (!k->isolated)
+        kira_search_start(x, u->node, HD_KIRA_SEARCH_ULN, true);
+}
+
+void kira_link_down(struct kira_call *x, struct kira_uln *u, struct kira_link *l)
+{
+    if (l->dead)
+        return;
+    l->dead = true;
+    l->last_heard = x->c->now; /* from here the memory of its labels counts */
+    kira_disarm(x, &l->timer);
+    kira_link_model(x, l);
+    kira_event(x, HD_KIRA_EV_LINK_DOWN, u->node, 0, l->ifindex, 0);
+    if (kira_uln_best(u) == NULL)
+        kira_uln_down(x, u);
+    else
+        kira_uln_rehome(x, u, l);
+}
+
+void kira_links_of_interface_down(struct kira_call *x, uint32_t ifindex)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        struct kira_uln *u = k->ulns.v[i];
+        for (uint32_t j = 0; j < u->links_len; j++)
+            if (u->links[j]->ifindex == ifindex)
+                kira_link_down(x, u, u->links[j]);
+    }
+}
+
+/* Forgets dead links whose minute is over, and neighbours without links. */
+void kira_neighbours_tick(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = k->ulns.len; i-- > 0;) {
+        struct kira_uln *u = k->ulns.v[i];
+        for (uint32_t j = u->links_len; j-- > 0;) {
+            struct kira_link *l = u->links[j];
+            if (l->dead && x->c->now - l->last_heard > HD_KIRA_DOWN_MEMORY)
+                kira_link_remove(x, u, j);
+            else if (!l->dead && !hd_timer_armed(&l->timer))
+                kira_link_watch(x, l); /* an allocation had failed */
+        }
+        if (u->links_len == 0)
+            kira_uln_remove(x, u);
+        else if (u->alive && x->c->now >= u->expected) {
+            u->expected = HD_NEVER;
+            kira_ask(x, u);
+        }
+    }
+}
+
+/* --- discovery ----------------------------------------------------------------------------------
+ */
+
+static void kira_disc_write(struct kira_call *x, struct kira_out *o)
+{
+    struct kira *k = x->k;
+    size_t mark = 0;
+
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        const struct kira_uln *u = k->ulns.v[i];
+        if (!u->alive || hd_writer_left(&o->w) < 128)
+            continue;
+        if (mark == 0)
+            mark = hd_kira_object_begin(&o->w, HD_KIRA_OBJ_CONTACTS);
+        const struct kira_vicinity *v = kira_vicinity_find(k, u->node);
+        struct hd_kira_contact_item item = {
+            .id = *kira_id(x, u->node),
+            .ssn = v != NULL && v->observed != 0 ? v->observed : 1,
+            .age_ms = 0,
+            .degree = v != NULL && v->synched_once ? (uint16_t)v->list.len : HD_KIRA_DEGREE_UNKNOWN,
+        };
+        hd_kira_write_contact(&o->w, &item);
+    }
+    if (mark != 0)
+        hd_kira_object_end(&o->w, mark);
+}
+
+static bool kira_disc_send(struct kira_call *x, const struct kira_request *r, uint32_t ifindex,
+                           const struct hd_ip6 *to)
+{
+    struct kira_out o;
+    uint32_t room = 24 * x->k->ulns.len + 64;
+
+    if (!kira_out_begin(x, &o, HD_KIRA_DISC_REQ, 0, kira_id(x, r->node), r->msg_id, room))
+        return false;
+    kira_disc_write(x, &o);
+    kira_out_to(x, &o, ifindex, to);
+    return true;
+}
+
+/* Asks a neighbour for its list over its best link. */
+void kira_ask(struct kira_call *x, struct kira_uln *u)
+{
+    struct kira_link *l = kira_uln_best(u);
+    struct kira_request *r;
+
+    if (l == NULL)
+        return;
+    if (u->asking) {
+        u->asked_again = true;
+        return;
+    }
+    r = kira_request_new(x, KIRA_REQ_DISC, u->node, kira_jitter(x, HD_KIRA_DISC_TIMEOUT));
+    if (r == NULL)
+        return;
+    u->asking = true;
+    u->expected = HD_NEVER;
+    r->ifindex = l->ifindex;
+    kira_disc_send(x, r, l->ifindex, &l->link_local);
+}
+
+void kira_disc_timeout(struct kira_call *x, struct kira_request *r)
+{
+    struct kira_uln *u = kira_uln_find(x->k, r->node);
+    struct kira_link *l = u == NULL ? NULL : kira_uln_best(u);
+
+    if (l == NULL || r->tries >= HD_KIRA_DISC_RETRIES) {
+        if (u != NULL)
+            u->asking = false;
+        kira_request_end(x, r);
+        return;
+    }
+    r->tries++;
+    kira_arm(x, &r->timer, KIRA_T_REQUEST,
+             x->c->now + kira_jitter(x, HD_KIRA_DISC_TIMEOUT << r->tries));
+    kira_disc_send(x, r, l->ifindex, &l->link_local);
+}
+
+/*
+ * Who of a pair asks: by the low 32 bits of the difference of the identifiers, so that exactly one
+ * does (5.2, section 8 item 9).
+ */
+static bool kira_i_ask(const struct hd_id *own, const struct hd_id *other)
+{
+    struct hd_reader a = hd_reader_make(own->b + 10, 4), b = hd_reader_make(other->b + 10, 4);
+    uint32_t d = hd_read_u32(&b) - hd_read_u32(&a);
+
+    if (d == 0 || d == 0x80000000u)
+        return hd_id_compare(own, other) < 0;
+    return d < 0x80000000u;
+}
+
+/* A hello of a node that is no neighbour yet is answered by asking it, or by waiting for its
+ * question. */
+void kira_ask_stranger(struct kira_call *x, const struct hd_kira_msg *m,
+                       const struct hd_in_datagram *d)
+{
+    hd_node node = hd_ids_intern(x->c->ids, &m->h.source);
+    struct kira_request *r;
+
+    if (node == 0) {
+        kira_drop(x, KIRA_DROP_TABLE_FULL);
+        return;
+    }
+    for (uint32_t i = 0; i < x->k->requests.len; i++)
+        if (x->k->requests.v[i]->kind == KIRA_REQ_DISC && x->k->requests.v[i]->node == node &&
+            x->k->requests.v[i]->ifindex == d->ifindex)
+            return;
+    bool mine = kira_i_ask(&x->k->id, &m->h.source);
+    struct kira_interface *i = kira_interface_find(x->k, d->ifindex);
+    if (!mine && i != NULL && i->hello_interval < HD_SEC(1)) {
+        /* the other one asks; our own hello, which it may have missed, makes sure that it can */
+        kira_hello_all(x, HD_KIRA_ASKER_FALLBACK);
+        return;
+    }
+    r = kira_request_new(x, KIRA_REQ_DISC, node, kira_jitter(x, HD_KIRA_DISC_TIMEOUT));
+    if (r == NULL)
+        return;
+    r->ifindex = d->ifindex;
+    r->tries = HD_KIRA_DISC_RETRIES; /* its next hello brings the next try */
+    kira_disc_send(x, r, d->ifindex, &d->from);
+}
+
+void kira_on_hello(struct kira_call *x, const struct hd_kira_msg *m, const struct hd_in_datagram *d)
+{
+    struct kira_uln *u = NULL;
+    struct kira_link *l = kira_link_of(x->k, d->ifindex, &d->from, &u);
+    hd_node node = hd_ids_find(x->c->ids, &m->h.source);
+
+    if (l == NULL || l->dead || node == 0 || u->node != node) {
+        kira_ask_stranger(x, m, d);
+        return;
+    }
+    if (m->has_capabilities)
+        u->capabilities = m->capabilities;
+    kira_link_alive(x, l, x->c->now);
+    l->authenticated = d->key != 0;
+    kira_vicinity_observe(x, node, m->h.ssn);
+}
+
+/* Both ULNDiscReq and ULNDiscRsp: the sender is a neighbour, and this is its list. */
+void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct hd_in_datagram *d)
+{
+    struct kira *k = x->k;
+    struct kira_request *r = NULL;
+    struct hd_kira_contact_item item;
+    struct hd_reader items = m->contacts;
+    hd_node list[HD_KIRA_LIST_MAX];
+    uint32_t len = 0;
+    struct kira_link *l;
+    struct kira_uln *u;
+    struct kira_out o;
+
+    if (m->h.type == HD_KIRA_DISC_RSP) {
+        r = kira_request_find(k, m->h.msg_id);
+        if (m->has_capabilities && (m->capabilities & HD_KIRA_GOODBYE) != 0) {
+            l = kira_link_of(k, d->ifindex, &d->from, &u);
+            if (l != NULL && hd_id_equal(kira_id(x, u->node), &m->h.source))
+                kira_link_down(x, u, l);
+            return;
+        }
+        if (r == NULL || r->kind != KIRA_REQ_DISC ||
+            !hd_id_equal(kira_id(x, r->node), &m->h.source)) {
+            kira_drop(x, KIRA_DROP_NO_REQUEST);
+            return;
+        }
+        kira_request_end(x, r);
+    }
+    hd_node node = hd_ids_intern(x->c->ids, &m->h.source);
+    if (node == 0 || (l = kira_link_heard(x, node, d)) == NULL) {
+        kira_drop(x, KIRA_DROP_TABLE_FULL);
+        return;
+    }
+    u = kira_uln_find(k, node);
+    if (m->has_capabilities)
+        u->capabilities = m->capabilities;
+    else
+        u->capabilities = 0;
+    u->expected = HD_NEVER;
+    if (r != NULL)
+        u->asking = false;
+    while (len < HD_KIRA_LIST_MAX && hd_kira_next_contact(&items, &item)) {
+        hd_node n = hd_ids_intern(x->c->ids, &item.id);
+        if (n != 0)
+            list[len++] = n;
+    }
+    kira_vicinity_list(x, node, m->h.ssn, list, len);
+    items = m->contacts;
+    while (hd_kira_next_contact(&items, &item)) {
+        hd_node n = hd_ids_find(x->c->ids, &item.id);
+        if (n != 0 && n != k->self)
+            kira_vicinity_observe(x, n, item.ssn);
+    }
+    if (u->asked_again && !u->asking) {
+        u->asked_again = false;
+        kira_ask(x, u);
+    }
+    if (m->h.type == HD_KIRA_DISC_REQ && kira_out_begin(x, &o, HD_KIRA_DISC_RSP, 0, &m->h.source,
+                                                        m->h.msg_id, 24 * k->ulns.len + 64)) {
+        kira_disc_write(x, &o);
+        kira_out_to_link(x, &o, l);
+    }
+}

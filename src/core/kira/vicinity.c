@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vicinity (kira.md 4.5, 5.3): nodes at one and two hops with their own neighbour lists, the
+ * third ring only as names in those lists. Each record remembers the newest sequence number heard
+ * of (observed) and the one whose list it holds (synched); when they differ the node is asked: a
+ * neighbour by ULNDiscReq, a node at two hops by QueryRouteReq.
+ *
+ * A node that keeps changing is asked with growing gaps, so that a hub at start-up is not asked by
+ * its whole surroundings for every single change.
+ *
+ * A neighbour that a node no longer lists is a failed link, and known as such before any packet is
+ * lost on it. Lists also give the two-hop labels that every path of up to three nodes relies on
+ * (4.6).
+ */
+#include "core/kira/state.h"
+
+bool kira_ssn_newer(uint32_t a, uint32_t b)
+{
+    return a == HD_KIRA_SSN_RESET ||
+           (a != HD_KIRA_SSN_INVALID && (b == HD_KIRA_SSN_INVALID || a > b));
+}
+
+struct kira_vicinity *kira_vicinity_find(struct kira *k, hd_node node)
+{
+    uint32_t i;
+    return hd_map_get(&k->vicinity_index, node, &i) ? k->vicinity.v[i] : NULL;
+}
+
+static struct kira_vicinity *kira_vicinity_add(struct kira_call *x, hd_node node)
+{
+    struct kira *k = x->k;
+    struct kira_vicinity *v;
+
+    if (k->vicinity.len >= HD_KIRA_VICINITY_MAX)
+        return NULL;
+    v = hd_pool_alloc(x->c->pool, sizeof *v);
+    if (v == NULL || hd_vec_reserve(x->c->pool, &k->vicinity, k->vicinity.len + 1) != 0 ||
+        hd_map_set(&k->vicinity_index, x->c->pool, node, k->vicinity.len) != 0) {
+        hd_pool_free(x->c->pool, v, sizeof *v);
+        kira_no_memory(x);
+        return NULL;
+    }
+    v->node = node;
+    v->query_gap = HD_KIRA_QUERY_GAP;
+    k->vicinity.v[k->vicinity.len++] = v;
+    return v;
+}
+
+static void kira_vicinity_remove(struct kira_call *x, uint32_t at)
+{
+    struct kira *k = x->k;
+    struct kira_vicinity *v = k->vicinity.v[at];
+
+    hd_map_del(&k->vicinity_index, v->node);
+    hd_vec_remove_swap(&k->vicinity, at);
+    if (at < k->vicinity.len)
+        kira_map_move(&k->vicinity_index, x, k->vicinity.v[at]->node, at);
+    hd_vec_free(x->c->pool, &v->list);
+    hd_pool_free(x->c->pool, v, sizeof *v);
+}
+
+bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b)
+{
+    const struct kira_vicinity *v = kira_vicinity_find(k, a);
+
+    for (uint32_t i = 0; v != NULL && i < v->list.len; i++)
+        if (v->list.v[i] == b)
+            return true;
+    return false;
+}
+
+/* --- distances ----------------------------------------------------------------------------------
+ */
+
+static void kira_vicinity_mark(struct kira_call *x, hd_node node, uint8_t distance)
+{
+    struct kira_vicinity *v;
+
+    if (node == x->k->self)
+        return;
+    v = kira_vicinity_find(x->k, node);
+    if (v == NULL)
+        v = kira_vicinity_add(x, node);
+    if (v != NULL && (v->distance == 0 || v->distance > distance))
+        v->distance = distance;
+}
+
+static void kira_query_schedule(struct kira_call *x)
+{
+    if (!hd_timer_armed(&x->k->query))
+        kira_arm(x, &x->k->query, KIRA_T_QUERY, x->c->now + kira_jitter(x, HD_KIRA_QUERY_DELAY));
+}
+
+static bool kira_vicinity_stale(const struct kira_vicinity *v)
+{
+    return !v->synched_once || (v->observed != 0 && v->observed != v->synched);
+}
+
+/* Gives every record its distance anew and drops what is farther than two hops. */
+void kira_vicinity_refresh(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->vicinity.len; i++)
+        k->vicinity.v[i]->distance = 0;
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        if (k->ulns.v[i]->alive)
+            kira_vicinity_mark(x, k->ulns.v[i]->node, 1);
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        const struct kira_vicinity *v =
+            k->ulns.v[i]->alive ? kira_vicinity_find(k, k->ulns.v[i]->node) : NULL;
+        for (uint32_t j = 0; v != NULL && j < v->list.len; j++)
+            kira_vicinity_mark(x, v->list.v[j], 2);
+    }
+    bool stale = false;
+    for (uint32_t i = k->vicinity.len; i-- > 0;) {
+        if (k->vicinity.v[i]->distance == 0)
+            kira_vicinity_remove(x, i);
+        else if (kira_vicinity_stale(k->vicinity.v[i]))
+            stale = true;
+    }
+    if (stale)
+        kira_query_schedule(x);
+}
+
+/* --- news ---------------------------------------------------------------------------------------
+ */
+
+void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+
+    if (v == NULL || !kira_ssn_newer(ssn, v->observed))
+        return;
+    v->observed = ssn;
+    if (kira_vicinity_stale(v))
+        kira_query_schedule(x);
+}
+
+static bool kira_list_has(const hd_node *list, uint32_t len, hd_node n)
+{
+    for (uint32_t i = 0; i < len; i++)
+        if (list[i] == n)
+            return true;
+    return false;
+}
+
+/* Two-hop labels and failed links follow the difference of the lists. */
+static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, const hd_node *list,
+                              uint32_t len)
+{
+    struct kira_uln *u = kira_uln_find(x->k, v->node);
+    bool labels = u != NULL && u->alive;
+
+    for (uint32_t i = 0; i < len; i++)
+        if (!kira_list_has(v->list.v, v->list.len, list[i])) {
+            if (labels && list[i] != x->k->self)
+                kira_label_two_hop(x, u, list[i], true);
+            if (list[i] != x->k->self)
+                kira_link_works(x, v->node, list[i]);
+        }
+}
+
+static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old, uint32_t old_len)
+{
+    for (uint32_t i = 0; i < old_len; i++) {
+        struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+        struct kira_uln *u = kira_uln_find(x->k, node);
+        if (v == NULL || kira_list_has(v->list.v, v->list.len, old[i]) || old[i] == x->k->self)
+            continue;
+        if (u != NULL)
+            kira_label_two_hop(x, u, old[i], false);
+        kira_link_failed(x, node, old[i], x->c->now);
+    }
+}
+
+void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
+                        uint32_t len)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+
+    if (v == NULL && kira_uln_alive(x->k, node)) {
+        kira_vicinity_mark(x, node, 1);
+        v = kira_vicinity_find(x->k, node);
+    }
+    if (v == NULL)
+        return;
+    kira_list_changed(x, v, list, len);
+    if (hd_vec_reserve(x->c->pool, &v->list, HD_MAX(len, 1u)) != 0) {
+        kira_no_memory(x);
+        return;
+    }
+    hd_node old[HD_KIRA_LIST_MAX];
+    uint32_t old_len = v->list.len;
+    if (old_len > 0)
+        memcpy(old, v->list.v, old_len * sizeof old[0]);
+    if (len > 0)
+        memcpy(v->list.v, list, len * sizeof list[0]);
+    v->list.len = len;
+    /* "reset" means: newer than anything, then store the next real value (section 8, item 12) */
+    v->synched = ssn == HD_KIRA_SSN_RESET ? 0 : ssn;
+    v->observed = v->synched;
+    v->synched_once = true;
+    x->k->vicinity_dirty = true;
+    kira_list_lost(x, node, old, old_len);
+}
+
+/* --- queries ------------------------------------------------------------------------------------
+ */
+
+/* A neighbour over which a node at two hops is reached; the smallest identifier, for determinism.
+ */
+static hd_node kira_two_hop_via(struct kira_call *x, hd_node node)
+{
+    struct kira *k = x->k;
+    hd_node best = 0;
+
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        hd_node u = k->ulns.v[i]->node;
+        if (!k->ulns.v[i]->alive || !kira_vicinity_has_edge(k, u, node) ||
+            kira_link_is_failed(k, u, node))
+            continue;
+        if (best == 0 || hd_id_compare(kira_id(x, u), kira_id(x, best)) < 0)
+            best = u;
+    }
+    return best;
+}
+
+static bool kira_query_send(struct kira_call *x, struct kira_request *r, hd_node via)
+{
+    hd_node path[2] = {via, r->node};
+    struct kira_out o;
+
+    if (!kira_out_begin(x, &o, HD_KIRA_QUERY_REQ, HD_KIRA_EXACT, kira_id(x, r->node), r->msg_id,
+                        128))
+        return false;
+    hd_kira_write_rtable_req(&o.w, HD_KIRA_RT_VICINITY,
+                             (uint8_t)HD_MIN(HD_MAX(x->k->ulns.len, 1u), 255u));
+    kira_out_route(x, &o, path, 2);
+    kira_out_to_uln(x, &o, via);
+    return true;
+}
+
+static void kira_query_start(struct kira_call *x, struct kira_vicinity *v)
+{
+    struct kira_uln *u = kira_uln_find(x->k, v->node);
+    struct kira_request *r;
+    hd_node via;
+
+    v->query_at = x->c->now + kira_jitter(x, v->query_gap);
+    v->query_gap = hd_time_min(2 * v->query_gap, HD_KIRA_QUERY_GAP_LAST);
+    if (u != NULL && u->alive) {
+        kira_ask(x, u);
+        return;
+    }
+    if ((via = kira_two_hop_via(x, v->node)) == 0)
+        return;
+    r = kira_request_new(x, KIRA_REQ_QUERY, v->node, HD_KIRA_QUERY_TIMEOUT);
+    if (r == NULL)
+        return;
+    v->querying = true;
+    x->k->queries_open++;
+    kira_query_send(x, r, via);
+}
+
+/* Asks nodes whose list is old: neighbours first, up to ten at a time. */
+void kira_query_due(struct kira_call *x)
+{
+    struct kira *k = x->k;
+    hd_time next = HD_NEVER;
+
+    for (uint8_t distance = 1; distance <= 2; distance++)
+        for (uint32_t i = 0; i < k->vicinity.len; i++) {
+            struct kira_vicinity *v = k->vicinity.v[i];
+            if (v->distance != distance || v->querying || !kira_vicinity_stale(v))
+                continue;
+            if (v->query_at > x->c->now)
+                next = hd_time_min(next, v->query_at);
+            else if (k->queries_open < HD_KIRA_QUERY_PARALLEL)
+                kira_query_start(x, v);
+            if (kira_vicinity_stale(v) && v->query_at > x->c->now)
+                next = hd_time_min(next, v->query_at);
+        }
+    if (next != HD_NEVER)
+        kira_arm(x, &k->query, KIRA_T_QUERY, next);
+}
+
+static void kira_query_ended(struct kira_call *x, hd_node node)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+
+    if (x->k->queries_open > 0)
+        x->k->queries_open--;
+    if (v != NULL)
+        v->querying = false;
+    kira_query_schedule(x);
+}
+
+void kira_query_timeout(struct kira_call *x, struct kira_request *r)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, r->node);
+    hd_node node = r->node;
+
+    if (v != NULL && v->query_failures < 255)
+        v->query_failures++;
+    kira_request_end(x, r);
+    kira_query_ended(x, node);
+}
+
+/* The neighbours of this node, each with the one-node path to it (5.3). */
+void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m)
+{
+    struct kira *k = x->k;
+    struct kira_out o;
+
+    if (m->rtable_req_type != HD_KIRA_RT_VICINITY) {
+        kira_send_dead_end(x, m);
+        return;
+    }
+    if (!kira_reply_begin(x, &o, HD_KIRA_QUERY_RSP, m, 40 * k->ulns.len + 64))
+        return;
+    size_t mark = hd_kira_object_begin(&o.w, HD_KIRA_OBJ_RTABLE);
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        const struct kira_uln *u = k->ulns.v[i];
+        if (!u->alive || hd_writer_left(&o.w) < 128)
+            continue;
+        const struct kira_vicinity *v = kira_vicinity_find(k, u->node);
+        hd_kira_write_entry_begin(&o.w, kira_id(x, u->node), 1);
+        hd_kira_write_id(&o.w, kira_id(x, u->node));
+        hd_kira_write_entry_end(&o.w, v != NULL && v->observed != 0 ? v->observed : 1, 0,
+                                v != NULL && v->synched_once ? (uint16_t)v->list.len
+                                                             : HD_KIRA_DEGREE_UNKNOWN);
+    }
+    hd_kira_object_end(&o.w, mark);
+    kira_reply_send(x, &o, m);
+}
+
+void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
+{
+    struct kira_request *r = kira_request_find(x->k, m->h.msg_id);
+    struct hd_reader items = m->rtable;
+    struct hd_kira_entry e;
+    hd_node list[HD_KIRA_LIST_MAX];
+    uint32_t len = 0;
+
+    if (r == NULL || r->kind != KIRA_REQ_QUERY || !hd_id_equal(kira_id(x, r->node), &m->h.source)) {
+        kira_drop(x, KIRA_DROP_NO_REQUEST);
+        return;
+    }
+    hd_node node = r->node;
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+    kira_request_end(x, r);
+    while (len < HD_KIRA_LIST_MAX && hd_kira_next_entry(&items, &e)) {
+        hd_node n = e.path.count == 1 ? hd_ids_intern(x->c->ids, &e.id) : 0;
+        if (n != 0)
+            list[len++] = n;
+    }
+    if (v != NULL) {
+        v->query_failures = 0;
+        kira_vicinity_list(x, node, m->h.ssn, list, len);
+        items = m->rtable;
+        while (hd_kira_next_entry(&items, &e)) {
+            hd_node n = hd_ids_find(x->c->ids, &e.id);
+            if (n != 0 && n != x->k->self)
+                kira_vicinity_observe(x, n, e.ssn);
+        }
+    }
+    kira_query_ended(x, node);
+}
