@@ -217,9 +217,12 @@ static void serve_lines(struct hd_manage *m, struct hd_client *c)
 static void serve_client(struct hd_manage *m, struct hd_client *c, short events)
 {
     size_t before = c->out_len - c->out_at;
-    bool alive = true;
+    bool alive = hd_client_write(c);
 
-    if (events & (POLLIN | POLLHUP | POLLERR))
+    /* Lines that wait come before the end of the connection that may stand behind them. */
+    if (alive)
+        serve_lines(m, c);
+    if (alive && (events & (POLLIN | POLLHUP | POLLERR)) && !c->busy && c->out_len == c->out_at)
         alive = hd_client_read(c);
     if (alive)
         serve_lines(m, c);

@@ -302,12 +302,13 @@ static void start(struct hd_manage *m, struct hd_client *c, json_t *args)
 }
 
 /* Goes on with the walk that the client's last page belongs to. */
-static void resume(struct hd_manage *m, struct hd_client *c, const char *cursor)
+static void resume(struct hd_manage *m, struct hd_client *c, const struct hd_verb *v,
+                   const char *cursor)
 {
     char expected[24];
 
     snprintf(expected, sizeof expected, "%llu", (unsigned long long)c->serial);
-    if (c->serial == 0 || strcmp(cursor, expected) != 0) {
+    if (c->serial == 0 || c->walk.verb != v || strcmp(cursor, expected) != 0) {
         hd_client_error(c, "cursor", "cursor", "not the cursor of the last page here: begin anew");
         return;
     }
@@ -339,8 +340,8 @@ static void dispatch(struct hd_manage *m, struct hd_client *c, json_t *root)
     c->max = (uint32_t)max;
     /* 0 is our own question for the prefix. */
     c->request = ++m->next_request ? m->next_request : ++m->next_request;
-    if (cursor && c->walk.verb == v) {
-        resume(m, c, cursor);
+    if (cursor) {
+        resume(m, c, v, cursor);
         return;
     }
     memset(&c->walk, 0, sizeof c->walk);
