@@ -19,6 +19,7 @@ const struct hd_enum_name hd_names_why[HD_IF_WHY_END] = {
     [HD_IF_MTU_SMALL] = {"mtu-small", "has an MTU below 1324 bytes", HD_TONE_WARN},
     [HD_IF_NO_IPV6] = {"no-ipv6", "has IPv6 switched off", HD_TONE_WARN},
     [HD_IF_OURS] = {"ours", "belongs to Heddle", HD_TONE_PLAIN},
+    [HD_IF_ATTACH] = {"attach", "could not be attached to (the log says why)", HD_TONE_BAD},
 };
 
 static const struct hd_enum_name process_names[] = {

@@ -119,6 +119,7 @@ const char *hd_interface_why_name(enum hd_if_why why)
         [HD_IF_MTU_SMALL] = "mtu-small",
         [HD_IF_NO_IPV6] = "no-ipv6",
         [HD_IF_OURS] = "ours",
+        [HD_IF_ATTACH] = "attach",
     };
     return why < HD_IF_WHY_END && names[why] != NULL ? names[why] : "?";
 }

@@ -163,7 +163,7 @@ static void work_out(struct hd_interfaces *t, struct hd_interface *i, struct hd_
     }
     struct hd_interface_view v = {
         .link = f,
-        .ours = f->ifindex == t->kira0,
+        .ours = f->ifindex == t->kira0 || strncmp(f->alias, "heddle", 6) == 0,
         .default_route = i->default_route,
         .wireless = t->rules.initial && is_wireless(f->name),
         .foreign_xdp = f->xdp_program != 0 && !i->attached &&

@@ -105,6 +105,7 @@ enum hd_if_why {
     HD_IF_MTU_SMALL,
     HD_IF_NO_IPV6,
     HD_IF_OURS,
+    HD_IF_ATTACH, /* the data plane could not be attached: the log says why */
     HD_IF_WHY_END,
 };
 
