@@ -121,8 +121,10 @@ struct hd_msg_begin {
     uint8_t core;    /* number of the core to run */
     uint8_t adopted; /* the data plane of a predecessor was taken over */
     uint16_t node_prefix, label_prefix;
-    uint32_t key; /* handle for sending, 0: open fabric */
+    uint32_t key;    /* handle for sending, 0: open fabric */
+    uint8_t backend; /* of the data plane, 0: none */
     struct hd_id id;
+    struct hd_ip6 own_address; /* on kira0 */
     uint64_t seed;
     char state_dir[128];
 };

@@ -104,7 +104,14 @@ static void on_cpu_bound(int signal_number)
     struct sched_param none = {0};
     (void)signal_number;
     demoted = 1;
-    sched_setscheduler(0, SCHED_OTHER, &none);
+    sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
+}
+
+/* The kernel raises the soft limit when it was hit. */
+static int set_cpu_bound(void)
+{
+    struct rlimit cpu = {HD_REALTIME_US, RLIM_INFINITY};
+    return setrlimit(RLIMIT_RTTIME, &cpu);
 }
 
 bool hd_privileges_realtime(int priority)
@@ -113,10 +120,9 @@ bool hd_privileges_realtime(int priority)
     struct sigaction on = {.sa_handler = on_cpu_bound, .sa_flags = SA_RESTART};
     /* The priority limit lets an unprivileged process come back after a demotion. */
     struct rlimit allowed = {(rlim_t)priority, (rlim_t)priority};
-    struct rlimit cpu = {HD_REALTIME_US, RLIM_INFINITY};
 
     if (sigaction(SIGXCPU, &on, NULL) < 0 || setrlimit(RLIMIT_RTPRIO, &allowed) < 0 ||
-        setrlimit(RLIMIT_RTTIME, &cpu) < 0) {
+        set_cpu_bound() < 0) {
         return false;
     }
     if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) < 0) {
@@ -131,6 +137,7 @@ void hd_privileges_realtime_again(void)
     if (demoted != 0) {
         struct sched_param p = {.sched_priority = realtime_priority};
         demoted = 0;
+        (void)set_cpu_bound();
         sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
     }
 }

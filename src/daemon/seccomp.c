@@ -54,6 +54,7 @@ static const int allowed[] = {
     SCMP_SYS(futex),
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_setscheduler), /* to fall back from real time, and return to it */
+    SCMP_SYS(prlimit64),
     SCMP_SYS(getsockopt),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
@@ -77,7 +78,7 @@ static int add_rules(scmp_filter_ctx filter)
     }
     for (unsigned i = 0; i < HD_ARRAY_LEN(bpf_allowed); i++) {
         error |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)bpf_allowed[i]));
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)bpf_allowed[i], 0));
     }
     /* Memory is data: never executable. */
     error |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system role (design.md, section 5): the only process that changes the kernel. It follows
+ * links and addresses, judges interfaces, sets up the data plane, opens sockets, writes state
+ * files, and hands the results to the router process, which asks for no more than the requests of
+ * channel.h. It trusts nothing of what it is asked: the router talks to the network.
+ *
+ *   system.c           start, loop, the channel to the keeper
+ *   system_kernel.c    netlink: interfaces, foreign routes and addresses, loss of our own
+ *   system_router.c    the channel to the router
+ *   system_ports.c     sockets and their groups
+ */
+#ifndef HD_DAEMON_SYSTEM_H
+#define HD_DAEMON_SYSTEM_H
+
+#include "daemon/channel.h"
+#include "daemon/options.h"
+#include "linux/event_loop.h"
+#include "linux/forwarding.h"
+#include "linux/interfaces.h"
+#include "linux/keys.h"
+#include "linux/log.h"
+#include "linux/rtnl.h"
+
+#define HD_SYSTEM_PORTS_MAX      8
+#define HD_SYSTEM_RECONCILE      HD_SEC(30)
+#define HD_SYSTEM_MTU_ROUTES_MAX 512
+#define HD_SYSTEM_SENTENCE       512
+
+struct hd_system_port {
+    bool used;
+    uint16_t core;
+    struct hd_fx_port spec;
+    int fd, witness;
+};
+
+struct hd_system {
+    struct hd_options options;
+    struct hd_log log;
+    struct hd_loop loop;
+    struct hd_rtnl rtnl;
+    struct hd_loop_source rtnl_source, keeper_source, router_source;
+    struct hd_interfaces interfaces;
+    int icmp;
+    struct hd_id id;
+    struct hd_ip6 own_address;
+    uint16_t node_prefix, label_prefix;
+    bool closed;        /* there is a fabric key */
+    struct hd_key link; /* derived from it */
+    struct hd_fwd_setup *fwd;
+    struct hd_fwd_handles handles;
+    struct hd_fwd_handles kept; /* descriptors that a predecessor deposited */
+    bool adopted;
+    struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
+    uint32_t mtu_routes;
+    hd_time reconcile_at;
+    bool own_address_seen, node_route_seen; /* in the dump that runs */
+    bool stop, keep;
+    int exit_status;
+    char sentence[HD_SYSTEM_SENTENCE]; /* why we cannot work */
+    void *buffer;                      /* HD_CHANNEL_MAX */
+};
+
+int hd_system_main(const struct hd_options *o);
+
+/* --- between the files ---------------------------------------------------------------------------
+ */
+
+/* Notes a reason and returns the error. */
+int hd_system_refuse(struct hd_system *s, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Opens netlink and learns the state of the kernel; refuses if our prefixes are taken. */
+HD_MUST_USE int hd_system_kernel_open(struct hd_system *s);
+/* Whether kira0 is there and was made by a predecessor of ours. */
+bool hd_system_kira0_is_ours(const struct hd_system *s);
+/* kira0 was set up: marks it, and judges the interfaces for the first time. */
+HD_MUST_USE int hd_system_kernel_begin(struct hd_system *s);
+/* A whole look at the kernel; leaves if it has lost what is ours. */
+void hd_system_reconcile(struct hd_system *s);
+/* Removes all MTU exceptions. */
+void hd_system_flush_mtu_routes(struct hd_system *s);
+
+/* A new channel to the router: tells it everything. */
+void hd_system_router_connect(struct hd_system *s, int fd);
+void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_interface *i);
+/* Leaves; the keeper starts us again, and the new instance sets things right. */
+void hd_system_begin_anew(struct hd_system *s, bool keep, const char *cause);
+
+void hd_system_ports_adopt(struct hd_system *s, struct hd_message *m);
+void hd_system_port_open(struct hd_system *s, const struct hd_msg_port *p);
+void hd_system_port_close(struct hd_system *s, const struct hd_msg_port *p);
+/* Group memberships follow an interface. */
+void hd_system_ports_interface(struct hd_system *s, uint32_t ifindex, bool use);
+
+#endif

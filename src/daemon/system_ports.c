@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets of the cores' ports. A port's socket lives on while the router process is replaced, and
+ * by the keeper's duplicate while we are: datagrams that come meanwhile wait in it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/system.h"
+#include "linux/sockets.h"
+#include "linux/witness.h"
+
+#define PORT_NAME  "port-" /* then core, port, number; what a deposit tells */
+#define OPEN_TRIES 40      /* while a predecessor that was killed still holds the port */
+#define OPEN_PAUSE HD_MS(25)
+
+static struct hd_system_port *find(struct hd_system *s, uint16_t core, uint16_t port)
+{
+    for (unsigned i = 0; i < HD_SYSTEM_PORTS_MAX; i++) {
+        struct hd_system_port *p = &s->ports[i];
+        if (p->used && p->core == core && p->spec.port == port) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static struct hd_system_port *free_place(struct hd_system *s)
+{
+    for (unsigned i = 0; i < HD_SYSTEM_PORTS_MAX; i++) {
+        if (!s->ports[i].used) {
+            return &s->ports[i];
+        }
+    }
+    return NULL;
+}
+
+static void deposit(struct hd_system *s, const struct hd_system_port *p, bool keep)
+{
+    struct hd_msg_name name = {{0}};
+    const int fds[2] = {p->fd, p->witness};
+    snprintf(name.name, sizeof name.name, PORT_NAME "%u-%u-%u", p->core, p->spec.port,
+             p->spec.number);
+    if (hd_channel_send_fds(HD_CHANNEL_KEEPER_FD, HD_MSG_DEPOSIT, &name, NULL, 0, fds,
+                            keep ? 2 : 0) < 0) {
+        hd_log_line(&s->log, HD_LOG_WARNING, "not-deposited", "name=%s", name.name);
+    }
+}
+
+void hd_system_ports_adopt(struct hd_system *s, struct hd_message *m)
+{
+    const struct hd_msg_name *name = m->body;
+    unsigned core, port, number;
+    struct hd_system_port *p = free_place(s);
+    if (p == NULL || m->nfds != 2 ||
+        sscanf(name->name, PORT_NAME "%u-%u-%u", &core, &port, &number) != 3) {
+        return;
+    }
+    *p = (struct hd_system_port){
+        .used = true,
+        .core = (uint16_t)core,
+        .spec = {.port = (uint16_t)port, .kind = HD_PORT_UDP6, .number = (uint16_t)number},
+        .fd = m->fds[0],
+        .witness = m->fds[1]};
+    m->nfds = 0;
+}
+
+static bool has_group(const struct hd_system_port *p)
+{
+    static const struct hd_ip6 none;
+    return !hd_ip6_equal(&p->spec.group, &none);
+}
+
+static void join(struct hd_system *s, const struct hd_system_port *p, uint32_t ifindex, bool use)
+{
+    if (p->used && has_group(p) && hd_udp6_member(p->fd, &p->spec.group, ifindex, use) < 0 && use) {
+        hd_log_line(&s->log, HD_LOG_WARNING, "group-not-joined", "ifindex=%u port=%u", ifindex,
+                    p->spec.number);
+    }
+}
+
+void hd_system_ports_interface(struct hd_system *s, uint32_t ifindex, bool use)
+{
+    for (unsigned i = 0; i < HD_SYSTEM_PORTS_MAX; i++) {
+        join(s, &s->ports[i], ifindex, use);
+    }
+}
+
+static int open_patiently(uint16_t number)
+{
+    static const struct timespec pause = {.tv_nsec = OPEN_PAUSE};
+    int fd = hd_udp6_open(number);
+    for (unsigned i = 0; i < OPEN_TRIES && fd == HD_EEXIST; i++) {
+        nanosleep(&pause, NULL);
+        fd = hd_udp6_open(number);
+    }
+    return fd;
+}
+
+static int open_sockets(struct hd_system *s, struct hd_system_port *p)
+{
+    p->fd = open_patiently(p->spec.number);
+    if (p->fd < 0) {
+        hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
+                    hd_error_name(p->fd));
+        return p->fd;
+    }
+    p->witness = hd_witness_open(p->spec.number);
+    if (p->witness < 0) {
+        close(p->fd);
+        return p->witness;
+    }
+    return 0;
+}
+
+static void answer(struct hd_system *s, const struct hd_msg_port *asked,
+                   const struct hd_system_port *p, int error)
+{
+    struct hd_msg_port_opened o = {.core = asked->core, .port = asked->port.port, .error = error};
+    int fds[2] = {-1, -1};
+    if (error == 0) {
+        fds[0] = p->fd;
+        fds[1] = p->witness;
+    }
+    if (hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
+                            error == 0 ? 2 : 0) < 0) {
+        hd_log_line(&s->log, HD_LOG_WARNING, "port-not-given", "port=%u", asked->port.number);
+    }
+}
+
+static void join_everywhere(struct hd_system *s, const struct hd_system_port *p)
+{
+    for (uint32_t i = 0; i < s->interfaces.len; i++) {
+        const struct hd_in_interface *told = &s->interfaces.v[i].told;
+        if (told->usable && !told->gone) {
+            join(s, p, told->ifindex, true);
+        }
+    }
+}
+
+void hd_system_port_open(struct hd_system *s, const struct hd_msg_port *asked)
+{
+    struct hd_system_port *p = find(s, asked->core, asked->port.port);
+    int error = 0;
+    if (p != NULL && p->spec.number != asked->port.number) {
+        hd_system_port_close(s, asked);
+        p = NULL;
+    }
+    if (p == NULL) {
+        p = free_place(s);
+        error = p == NULL ? HD_ELIMIT : 0;
+        if (asked->port.kind != HD_PORT_UDP6 || asked->port.number == 0) {
+            error = HD_EINVAL;
+        }
+        if (error == 0) {
+            *p = (struct hd_system_port){.core = asked->core, .spec = asked->port};
+            error = open_sockets(s, p);
+            p->used = error == 0;
+        }
+        if (error == 0) {
+            deposit(s, p, true);
+        }
+    }
+    if (error == 0) {
+        p->spec = asked->port;
+        join_everywhere(s, p);
+    }
+    answer(s, asked, p, error);
+}
+
+void hd_system_port_close(struct hd_system *s, const struct hd_msg_port *asked)
+{
+    struct hd_system_port *p = find(s, asked->core, asked->port.port);
+    if (p == NULL) {
+        return;
+    }
+    deposit(s, p, false);
+    close(p->fd);
+    close(p->witness);
+    p->used = false;
+}
