@@ -18,7 +18,8 @@ void hd_sim_checks_default(struct hd_sim_checks *c)
                                 .walks_per_batch = 64,
                                 .reach_bound_ns = 0,
                                 .stay_ns = HD_SEC(1),
-                                .tick_ns = HD_MS(100)};
+                                .tick_ns = HD_MS(100),
+                                .probe_broken = true};
 }
 
 static void queue_tick(struct hd_sim *s)
@@ -80,7 +81,9 @@ static void check_reach(struct hd_sim *s)
     if (s->checked_epoch == s->forwarding_epoch && s->all_since != HD_NEVER)
         return;
     s->checked_epoch = s->forwarding_epoch;
+    s->probe_broken = s->checks.probe_broken;
     hd_sim_reach(s, s->checks.sample, (uint64_t)s->now, &r);
+    s->probe_broken = false;
     if (r.arrived == r.connected) {
         if (s->all_since == HD_NEVER)
             s->all_since = s->now;

@@ -62,8 +62,9 @@ static void count_sent(struct hd_sim *s, struct node *n, const uint8_t *bytes, u
     n->sent_bytes += len;
     s->stats.datagrams_sent++;
     s->stats.datagram_bytes += len;
-    s->stats.by_type_count[len > 0 ? bytes[0] : 0]++;
-    s->stats.by_type_bytes[len > 0 ? bytes[0] : 0] += len;
+    uint8_t type = len == 0 ? 0 : bytes[0] != 0 || len == 1 ? bytes[0] : bytes[1];
+    s->stats.by_type_count[type]++;
+    s->stats.by_type_bytes[type] += len;
 }
 
 static void send_routed(struct hd_sim *s, uint32_t node, const struct hd_fx_send *f,

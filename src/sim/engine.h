@@ -216,6 +216,7 @@ struct hd_sim {
     bool failed;
     hd_time last_fault, all_since;
     bool tick_queued;
+    bool probe_broken; /* a look is under way that sends packets for broken pairs */
     struct hd_random check_random;
     /* scratch of walks and searches, by node */
     uint64_t *stamp;

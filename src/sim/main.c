@@ -33,6 +33,7 @@ static const char usage_text[] =
     "  -j              report as JSON\n"
     "  --count N       random: how many scenarios, with seeds from --seed on; default 1\n"
     "  --bound-ms B    random: all connected pairs work this long after the last fault; 30000\n"
+    "  --no-probes     random: no packets use broken pairs, so repair gets no reports of them\n"
     "  --keep-going    random: do not stop at the first failure\n"
     "  -v              random: print each schedule\n"
     "\n"
@@ -43,7 +44,7 @@ struct arguments {
     hd_time until, tick, bound, delay;
     int64_t loss;
     int log_level;
-    bool json, power_off, own_ids, keep_going, verbose, seed_given, pairs_given;
+    bool json, power_off, own_ids, keep_going, no_probes, verbose, seed_given, pairs_given;
     const char *scenario;
 };
 
@@ -59,7 +60,8 @@ enum {
     OPT_LOG,
     OPT_COUNT,
     OPT_BOUND,
-    OPT_KEEP
+    OPT_KEEP,
+    OPT_NO_PROBES
 };
 
 static const struct option options[] = {
@@ -74,6 +76,7 @@ static const struct option options[] = {
     {"log", required_argument, NULL, OPT_LOG},
     {"count", required_argument, NULL, OPT_COUNT},
     {"bound-ms", required_argument, NULL, OPT_BOUND},
+    {"no-probes", no_argument, NULL, OPT_NO_PROBES},
     {"keep-going", no_argument, NULL, OPT_KEEP},
     {NULL, 0, NULL, 0},
 };
@@ -127,6 +130,8 @@ static bool take_option(struct arguments *a, int option)
     case OPT_BOUND:
         a->bound = HD_MS(v);
         return true;
+    case OPT_NO_PROBES:
+        return a->no_probes = true;
     case OPT_KEEP:
         return a->keep_going = true;
     case 'j':
@@ -210,14 +215,16 @@ static int command_random(const struct arguments *a)
         struct hd_sim_random_options o = {.seed = a->seed + i,
                                           .bound_ns = a->bound,
                                           .log_level = a->log_level,
-                                          .verbose = a->verbose};
+                                          .verbose = a->verbose,
+                                          .no_probes = a->no_probes};
         bool ok = hd_sim_random_run(&o, text, sizeof text);
         done++;
         puts(text);
         if (!ok) {
             failed++;
-            printf("replay: heddle-sim random --seed %llu --count 1 --bound-ms %lld -v\n",
-                   (unsigned long long)o.seed, (long long)hd_time_to_ms(a->bound));
+            printf("replay: heddle-sim random --seed %llu --count 1 --bound-ms %lld -v%s\n",
+                   (unsigned long long)o.seed, (long long)hd_time_to_ms(a->bound),
+                   a->no_probes ? " --no-probes" : "");
             if (!a->keep_going)
                 break;
         }

@@ -269,6 +269,7 @@ static struct hd_sim *make_sim(const struct hd_sim_random_options *o, const stru
     hd_sim_checks_default(&checks);
     checks.reach_bound_ns = o->bound_ns;
     checks.walks_per_batch = 8;
+    checks.probe_broken = !o->no_probes;
     checks.sample = sc->node_count > 64 ? 2000 : 0;
     hd_sim_set_checks(s, &checks);
     return s;

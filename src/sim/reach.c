@@ -151,7 +151,11 @@ static void look_at(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_
     if (w.fate == HD_SIM_ARRIVED) {
         r->arrived++;
         add_stretch(l, w.hops, shortest);
-    } else if (r->bad_from == HD_SIM_NONE) {
+        return;
+    }
+    if (s->probe_broken)
+        hd_sim_send_packet(s, from, to, 100, UINT32_MAX);
+    if (r->bad_from == HD_SIM_NONE) {
         r->bad_from = from;
         r->bad_to = to;
         r->bad_fate = w.fate;

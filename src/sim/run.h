@@ -47,7 +47,8 @@ struct hd_sim_random_options {
     uint64_t seed;
     hd_time bound_ns; /* after the last fault */
     int log_level;
-    bool verbose; /* print the schedule of each */
+    bool verbose;   /* print the schedule of each */
+    bool no_probes; /* broken pairs must be repaired without packets that use them */
 };
 
 /*

@@ -223,6 +223,11 @@ struct hd_sim_checks {
     hd_time stay_ns;          /* and do so without a break for this long; 1 s */
     hd_time tick_ns;          /* how often reachability is looked at; 100 ms */
     uint64_t sample;          /* pairs per look, 0: all */
+    /*
+     * Send a packet for each connected pair that a look finds broken, as somebody who uses it
+     * would: repair may wait for the reports that traffic causes.
+     */
+    bool probe_broken;
 };
 
 void hd_sim_checks_default(struct hd_sim_checks *c);
@@ -244,7 +249,8 @@ hd_time hd_sim_last_fault(const struct hd_sim *s);
 struct hd_sim_stats {
     uint64_t events, inputs, deadlines, work_slices;
     uint64_t datagrams_sent, datagram_bytes, datagrams_received;
-    uint64_t by_type_count[256], by_type_bytes[256]; /* first payload byte, sender side */
+    uint64_t by_type_count[256],
+        by_type_bytes[256]; /* the first byte, or the second behind a zero */
     uint64_t lost_link, lost_queue, lost_silent, lost_port, lost_address, lost_dead;
     uint64_t fragmented, fragments, duplicated, reordered, corrupted;
     uint64_t packets_sent, packet_hops, reports;
