@@ -22,6 +22,9 @@ int hd_scn_fail(const struct hd_scn_err *e, int code, const char *fmt, ...)
 HD_MUST_USE int hd_scn_decimal(const char *text, unsigned digits, uint64_t *value,
                                const char **end);
 
+/* Reads bits per second: a whole number, or a decimal with k, M, G or T. */
+bool hd_scn_rate(const char *text, uint64_t *rate_bps);
+
 /* A set of unordered pairs of nodes. */
 struct hd_scn_pairs {
     uint64_t *slots;

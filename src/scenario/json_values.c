@@ -51,29 +51,10 @@ static bool read_ppm(const json_t *v, uint32_t *out)
 
 static bool read_rate(const json_t *v, uint64_t *out)
 {
-    static const char units[] = "kMGT";
-    const char *text = json_string_value(v), *end, *unit;
-    uint64_t milli;
-
-    if (json_is_integer(v)) {
-        *out = (uint64_t)json_integer_value(v);
-        return json_integer_value(v) >= 0;
-    }
-    if (text == NULL || hd_scn_decimal(text, 3, &milli, &end) < 0)
-        return false;
-    unit = *end != '\0' ? strchr(units, *end) : NULL;
-    if (*end != '\0' && (unit == NULL || end[1] != '\0'))
-        return false;
-    if (unit == NULL) {
-        *out = milli / 1000;
-        return true;
-    }
-    for (; unit > units; unit--) {
-        if (__builtin_mul_overflow(milli, 1000, &milli))
-            return false;
-    }
-    *out = milli;
-    return true;
+    if (json_is_string(v))
+        return hd_scn_rate(json_string_value(v), out);
+    *out = (uint64_t)json_integer_value(v);
+    return json_is_integer(v) && json_integer_value(v) >= 0;
 }
 
 int hd_scn_json_node(const struct hd_scn_json *j, const json_t *value, const char *where,

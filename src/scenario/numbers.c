@@ -5,6 +5,7 @@
  * floating-point sines do not promise.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/hash.h"
 #include "scenario/internal.h"
@@ -35,6 +36,29 @@ int hd_scn_decimal(const char *text, unsigned digits, uint64_t *value, const cha
     *value = v;
     *end = text;
     return any ? 0 : HD_EMALFORMED;
+}
+
+bool hd_scn_rate(const char *text, uint64_t *rate_bps)
+{
+    static const char units[] = "kMGT";
+    const char *unit, *end;
+    uint64_t milli;
+
+    if (hd_scn_decimal(text, 3, &milli, &end) < 0)
+        return false;
+    unit = *end != '\0' ? strchr(units, *end) : NULL;
+    if (*end != '\0' && (unit == NULL || end[1] != '\0'))
+        return false;
+    if (unit == NULL) {
+        *rate_bps = milli / 1000;
+        return true;
+    }
+    for (; unit > units; unit--) {
+        if (__builtin_mul_overflow(milli, 1000, &milli))
+            return false;
+    }
+    *rate_bps = milli;
+    return true;
 }
 
 /* --- pairs: open addressing, 0 empty, ~0 removed -------------------------------------------------
