@@ -329,14 +329,15 @@ static void settle(struct world *w)
     assert_true(w->pulls <= w->edits);
 }
 
-static void against_arrays(void **state)
+/* One life of a model, from an empty one, so that its tables grow under failing allocations too. */
+static void live(uint64_t seed, unsigned steps)
 {
     struct world *w = calloc(1, sizeof *w);
 
     w->pool = test_pool(1 << 20);
-    hd_random_seed(&w->r, test_seed(__func__), 0);
+    hd_random_seed(&w->r, seed, steps);
     assert_int_equal(hd_model_init(&w->m, w->pool, hd_random_u64(&w->r)), 0);
-    for (unsigned i = 0; i < STEPS; i++) {
+    for (unsigned i = 0; i < steps; i++) {
         uint64_t op = hd_random_below(&w->r, 100);
         if (op < 50)
             edit(w);
@@ -347,20 +348,36 @@ static void against_arrays(void **state)
         else
             lose(w);
         check(w);
-        if (i % 500 == 499) {
+        if (i % 500 == steps % 500) {
             drain(w);
             settle(w);
         }
     }
+    drain(w);
+    settle(w);
     hd_model_free(&w->m);
     assert_int_equal(w->pool->live, 0);
     free(w->pool);
     free(w);
 }
 
+static void against_arrays(void **state)
+{
+    live(test_seed(__func__), STEPS);
+}
+
+static void against_arrays_from_the_start(void **state)
+{
+    uint64_t seed = test_seed(__func__);
+
+    for (unsigned i = 0; i < 300; i++)
+        live(seed + i, 20 + i);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(against_arrays)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(against_arrays),
+                                       cmocka_unit_test(against_arrays_from_the_start)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
