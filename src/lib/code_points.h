@@ -4,8 +4,8 @@
  * implements (design.md, section 10). Each line names its specification; "experimental" means that
  * no registry assigned the value, so that it may clash with somebody else's and may change.
  *
- * Heads of wire formats keep their enums; where one of theirs is private it is repeated here under
- * its own name and tests/unit compares the two.
+ * Headers of wire formats keep their enums; a private value of theirs is repeated here under its
+ * own name, and tests/unit compares the two.
  */
 #ifndef HD_LIB_CODE_POINTS_H
 #define HD_LIB_CODE_POINTS_H
