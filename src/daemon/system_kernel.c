@@ -5,7 +5,6 @@
  * says that it had to drop some, everything is looked at again.
  */
 #include <bpf/bpf.h>
-#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>

@@ -32,6 +32,7 @@ int hd_driver_init(struct hd_driver *d, const struct hd_driver_options *o)
     d->loop = o->loop;
     d->log = o->log;
     d->host = *o->host;
+    d->core = o->core;
     d->own_address = o->own_address;
     d->label_prefix = o->label_prefix;
     d->icmp = d->icmp_source.fd = d->fwd_source.fd = -1;
@@ -88,7 +89,7 @@ int hd_driver_forwarding(struct hd_driver *d, const struct hd_fwd_handles *h, bo
 
 int hd_driver_icmp(struct hd_driver *d, int fd)
 {
-    /* Two KiB that a node without the socket does not need. */
+    /* Four KiB that a node without the socket does not need. */
     d->icmp_limiter = hd_pool_alloc(hd_router_pool(d->router), sizeof *d->icmp_limiter);
     if (d->icmp_limiter == NULL) {
         return HD_ENOMEM;

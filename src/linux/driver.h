@@ -100,6 +100,7 @@ struct hd_driver_options {
     struct hd_loop *loop;
     struct hd_log *log;
     const struct hd_driver_host *host;
+    uint8_t core; /* that will be started: owner of what is adopted */
     uint64_t seed;
     struct hd_ip6 own_address;
     uint16_t label_prefix;

@@ -105,8 +105,14 @@ static void send_datagram(struct hd_driver *d, struct hd_effect *e)
         d->stats.sends_unready++; /* the socket is on its way: as good as lost on the link */
         return;
     }
-    /* Changes are in force before effects are looked at, so nothing ever waits for a generation. */
-    HD_ASSERT(hd_router_model(d->router)->installed_generation >= s->after_generation);
+    /*
+     * Changes are put into force before effects are looked at. If some are not, the data plane is
+     * in trouble, and announcing what is not there would pull others into it.
+     */
+    if (hd_router_model(d->router)->installed_generation < s->after_generation) {
+        d->stats.sends_unready++;
+        return;
+    }
     if (s->key != 0 && hd_keyring_sign(&d->keys, s->key, bytes, s->len) < 0) {
         d->stats.sends_refused++;
         return;

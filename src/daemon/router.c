@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router role: start, loop, and the channels to keeper and system (router.h).
+ *
+ * Everything that system tells at the begin of a channel is collected until SYNCED; then the driver
+ * is made, the data plane adopted, the core started, and the interfaces given to it. When a later
+ * system tells the same things again, interfaces are compared and the rest is only checked: if the
+ * node or its data plane is another one now, this process has no future, and its successor begins
+ * with the new facts.
+ */
+#include "daemon/router.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/kira/kira.h"
+#include "core/sample/sample.h"
+#include "daemon/privileges.h"
+#include "lib/base.h"
+
+#define PRIORITY 2
+
+static void leave(struct hd_router_role *r, const char *cause)
+{
+    hd_log_line(&r->log, HD_LOG_NOTICE, cause, "next=restart");
+    r->stop = r->keep = true;
+    r->exit_status = 3;
+}
+
+/* --- interfaces ----------------------------------------------------------------------------------
+ */
+
+static struct hd_router_interface *interface_place(struct hd_router_role *r, uint32_t ifindex)
+{
+    for (uint32_t i = 0; i < r->interface_count; i++) {
+        if (r->interfaces[i].i.ifindex == ifindex) {
+            return &r->interfaces[i];
+        }
+    }
+    if (r->interface_count == r->interface_cap) {
+        uint32_t cap = r->interface_cap == 0 ? 8 : r->interface_cap * 2;
+        struct hd_router_interface *v = reallocarray(r->interfaces, cap, sizeof *v);
+        if (v == NULL) {
+            return NULL;
+        }
+        r->interfaces = v;
+        r->interface_cap = cap;
+    }
+    struct hd_router_interface *n = &r->interfaces[r->interface_count++];
+    memset(n, 0, sizeof *n);
+    n->i.ifindex = ifindex;
+    return n;
+}
+
+static void deliver_interface(struct hd_router_role *r, const struct hd_in_interface *i)
+{
+    struct hd_input in = {.type = HD_IN_INTERFACE, .u.interface = *i};
+    hd_driver_input(&r->driver, &in);
+}
+
+static bool same_interface(const struct hd_in_interface *a, const struct hd_in_interface *b)
+{
+    return strncmp(a->name, b->name, sizeof a->name) == 0 && a->up == b->up &&
+           a->usable == b->usable && a->why_not == b->why_not && a->mtu == b->mtu &&
+           hd_mac_equal(&a->mac, &b->mac) && hd_ip6_equal(&a->link_local, &b->link_local);
+}
+
+static void on_interface(struct hd_router_role *r, const struct hd_in_interface *i)
+{
+    struct hd_router_interface *p = interface_place(r, i->ifindex);
+    if (p == NULL) {
+        hd_log_line(&r->log, HD_LOG_ERROR, "no-memory", "for=interface");
+        return;
+    }
+    bool known = p->i.name[0] != '\0' && same_interface(&p->i, i);
+    p->i = *i;
+    p->i.name[sizeof p->i.name - 1] = '\0';
+    p->seen = true;
+    if (i->gone) {
+        *p = r->interfaces[--r->interface_count];
+        known = false;
+    }
+    if (r->started && !known) {
+        deliver_interface(r, i);
+    }
+}
+
+/* A new system has told what there is: what it did not name is gone. */
+static void sweep_interfaces(struct hd_router_role *r)
+{
+    for (uint32_t i = 0; i < r->interface_count;) {
+        if (r->interfaces[i].seen) {
+            i++;
+            continue;
+        }
+        struct hd_in_interface gone = {.ifindex = r->interfaces[i].i.ifindex, .gone = true};
+        memcpy(gone.name, r->interfaces[i].i.name, sizeof gone.name);
+        r->interfaces[i] = r->interfaces[--r->interface_count];
+        deliver_interface(r, &gone);
+    }
+}
+
+/* --- start ---------------------------------------------------------------------------------------
+ */
+
+static int start_core(struct hd_router_role *r)
+{
+    struct hd_kira_config kira;
+    struct hd_sample_config sample;
+    struct hd_start s = {.saved = r->saved,
+                         .saved_count = r->saved_count,
+                         .resumed = r->begin.adopted,
+                         .key = r->begin.key};
+    if (r->begin.core == HD_CORE_KIRA) {
+        hd_kira_config_default(&kira);
+        kira.id = r->begin.id;
+        kira.node_prefix = r->begin.node_prefix;
+        kira.label_prefix = r->begin.label_prefix;
+        kira.require_key = r->begin.key != 0;
+        kira.no_reflector = r->begin.backend != HD_FWD_EBPF;
+        s.config = &kira;
+        s.config_len = sizeof kira;
+    } else if (r->begin.core == HD_CORE_SAMPLE) {
+        const uint8_t *b = &r->begin.own_address.b[12];
+        hd_sample_config_default(&sample);
+        sample.node = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+        s.config = &sample;
+        s.config_len = sizeof sample;
+    }
+    return hd_driver_start(&r->driver, r->begin.core, &s);
+}
+
+static int start_driver(struct hd_router_role *r)
+{
+    struct hd_driver_host host = hd_router_host;
+    host.user = r;
+    struct hd_driver_options o = {.loop = &r->loop,
+                                  .log = &r->log,
+                                  .host = &host,
+                                  .core = r->begin.core,
+                                  .seed = r->begin.seed,
+                                  .own_address = r->begin.own_address,
+                                  .label_prefix = r->begin.label_prefix};
+    int error = hd_driver_init(&r->driver, &o);
+    if (error < 0) {
+        return error;
+    }
+    r->driver.keys = r->keys;
+    error = hd_driver_forwarding(&r->driver, &r->handles, r->begin.adopted != 0);
+    if (error == 0 && r->icmp >= 0) {
+        error = hd_driver_icmp(&r->driver, r->icmp);
+    }
+    if (error == 0) {
+        error = start_core(r);
+    }
+    return error;
+}
+
+static void forget_saved(struct hd_router_role *r)
+{
+    for (uint32_t i = 0; i < r->saved_count; i++) {
+        free((void *)(uintptr_t)r->saved[i].bytes);
+    }
+    r->saved_count = 0;
+}
+
+static void on_synced(struct hd_router_role *r)
+{
+    if (!r->begun) {
+        return;
+    }
+    if (r->started) {
+        sweep_interfaces(r);
+        hd_router_host_repeat(r);
+        return;
+    }
+    int error = start_driver(r);
+    if (error < 0) {
+        hd_log_line(&r->log, HD_LOG_ERROR, "not-started", "error=%s", hd_error_name(error));
+        r->stop = r->keep = true;
+        r->exit_status = 1;
+        return;
+    }
+    forget_saved(r);
+    r->started = true;
+    r->started_at = hd_clock_now();
+    for (uint32_t i = 0; i < r->interface_count; i++) {
+        deliver_interface(r, &r->interfaces[i].i);
+    }
+    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u scheduling=%s",
+                r->begin.adopted, r->interface_count, r->scheduling);
+    (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
+}
+
+/* --- records of system ---------------------------------------------------------------------------
+ */
+
+static void on_begin(struct hd_router_role *r, const struct hd_msg_begin *b)
+{
+    if (r->started && (!hd_id_equal(&b->id, &r->begin.id) || b->key != r->begin.key ||
+                       b->core != r->begin.core)) {
+        leave(r, "node-changed");
+        return;
+    }
+    for (uint32_t i = 0; i < r->interface_count; i++) {
+        r->interfaces[i].seen = false;
+    }
+    if (!r->started) {
+        forget_saved(r);
+        r->begin = *b;
+        r->begin.state_dir[sizeof r->begin.state_dir - 1] = '\0';
+        r->begun = true;
+    }
+}
+
+static void on_saved(struct hd_router_role *r, const struct hd_message *m)
+{
+    const struct hd_msg_value *v = m->body;
+    uint8_t *copy;
+    if (r->started || r->saved_count == HD_ROUTER_SAVES_MAX ||
+        (copy = malloc(HD_MAX(m->tail_len, 1u))) == NULL) {
+        return;
+    }
+    memcpy(copy, m->tail, m->tail_len);
+    r->saved[r->saved_count++] =
+        (struct hd_saved_value){.key = v->key, .len = m->tail_len, .bytes = copy};
+}
+
+static void on_forwarding(struct hd_router_role *r, struct hd_message *m)
+{
+    struct hd_fwd_handles h = ((const struct hd_msg_forwarding *)m->body)->handles;
+    h.features[sizeof h.features - 1] = '\0';
+    if (r->started) {
+        if (h.backend != r->handles.backend || h.kira0_ifindex != r->handles.kira0_ifindex) {
+            leave(r, "data-plane-changed");
+        }
+        memcpy(r->handles.features, h.features, sizeof h.features);
+        return; /* the same kernel objects: the descriptors that we have serve */
+    }
+    if (h.count != m->nfds || h.count > HD_FWD_FDS_MAX) {
+        leave(r, "data-plane-incomplete");
+        return;
+    }
+    for (uint32_t i = 0; i < r->handles.count; i++) {
+        close(r->handles.fds[i]); /* of a system that died while it told us */
+    }
+    r->handles = h;
+    memcpy(r->handles.fds, m->fds, sizeof r->handles.fds);
+    m->nfds = 0;
+}
+
+static void on_icmp(struct hd_router_role *r, struct hd_message *m)
+{
+    if (r->started) {
+        return;
+    }
+    if (r->icmp >= 0) {
+        close(r->icmp);
+    }
+    r->icmp = m->fds[0];
+    m->nfds = 0;
+}
+
+static void on_key(struct hd_router_role *r, const struct hd_msg_key *m)
+{
+    struct hd_key k;
+    memcpy(k.b, m->bytes, sizeof k.b);
+    if (!r->started && hd_keyring_set(&r->keys, m->handle, &k) < 0) {
+        leave(r, "key-refused");
+    }
+    hd_key_wipe(&k);
+}
+
+static void on_port(struct hd_router_role *r, struct hd_message *m)
+{
+    const struct hd_msg_port_opened *p = m->body;
+    if (p->error < 0 || m->nfds != 2 || !r->started) {
+        /* Without its port the core is deaf; whoever reads the log knows more from system. */
+        hd_log_line(&r->log, HD_LOG_ERROR, "port-not-open", "core=%u port=%u error=%s", p->core,
+                    p->port, hd_error_name(p->error));
+        return;
+    }
+    m->nfds = 0;
+    if (hd_driver_port_opened(&r->driver, p->core, p->port, m->fds[0], m->fds[1]) < 0) {
+        leave(r, "port-refused");
+    }
+}
+
+static void on_system_message(struct hd_router_role *r, struct hd_message *m)
+{
+    switch ((enum hd_message_type)m->type) {
+    case HD_MSG_HELLO:
+        if (hd_channel_hello_check(m) < 0) {
+            leave(r, "other-build");
+        }
+        break;
+    case HD_MSG_BEGIN:
+        on_begin(r, m->body);
+        break;
+    case HD_MSG_KEY:
+        on_key(r, m->body);
+        explicit_bzero((void *)(uintptr_t)m->body, sizeof(struct hd_msg_key));
+        break;
+    case HD_MSG_SAVED:
+        on_saved(r, m);
+        break;
+    case HD_MSG_FORWARDING:
+        on_forwarding(r, m);
+        break;
+    case HD_MSG_ICMP:
+        on_icmp(r, m);
+        break;
+    case HD_MSG_INTERFACE:
+        on_interface(r, &((const struct hd_msg_interface *)m->body)->interface);
+        break;
+    case HD_MSG_SYNCED:
+        on_synced(r);
+        break;
+    case HD_MSG_PORT:
+        on_port(r, m);
+        break;
+    case HD_MSG_SAVE_DONE:
+        hd_router_host_saved(r, m->body);
+        break;
+    default:
+        hd_log_line(&r->log, HD_LOG_ERROR, "unexpected-record", "peer=system type=%u", m->type);
+        break;
+    }
+    hd_message_close(m);
+}
+
+static void on_system(void *user, uint32_t events)
+{
+    struct hd_router_role *r = user;
+    struct hd_message m;
+    while (r->system.fd >= 0 && !r->stop) {
+        int got = hd_channel_receive(r->system.fd, r->buffer, HD_CHANNEL_MAX, &m);
+        if (got == 1) {
+            on_system_message(r, &m);
+        } else if (got == HD_ENOENT) {
+            int fd = r->system.fd;
+            hd_loop_del(&r->loop, &r->system);
+            close(fd); /* we go on; the keeper will bring another */
+        } else if (got == 0) {
+            return;
+        }
+    }
+}
+
+static void connect_system(struct hd_router_role *r, int fd)
+{
+    int old = r->system.fd;
+    if (old >= 0) {
+        hd_loop_del(&r->loop, &r->system);
+        close(old);
+    }
+    r->system = (struct hd_loop_source){fd, r, on_system};
+    if (hd_loop_add(&r->loop, &r->system) < 0 || hd_channel_hello(fd, HD_ROLE_ROUTER) < 0) {
+        hd_log_line(&r->log, HD_LOG_ERROR, "no-channel", "peer=system");
+    }
+}
+
+/* --- records of the keeper -----------------------------------------------------------------------
+ */
+
+static void on_peer(struct hd_router_role *r, struct hd_message *m)
+{
+    uint32_t peer = ((const struct hd_msg_peer *)m->body)->role;
+    int fd = m->fds[0];
+    m->nfds = 0;
+    if (peer == HD_ROLE_SYSTEM) {
+        connect_system(r, fd);
+    } else if (peer == HD_ROLE_MANAGE) {
+        hd_router_manage_connect(r, fd);
+    } else {
+        close(fd);
+    }
+}
+
+static void on_keeper_message(struct hd_router_role *r, struct hd_message *m)
+{
+    switch ((enum hd_message_type)m->type) {
+    case HD_MSG_HELLO:
+        if (hd_channel_hello_check(m) < 0) {
+            leave(r, "other-build");
+        }
+        break;
+    case HD_MSG_PEER:
+        on_peer(r, m);
+        break;
+    case HD_MSG_STOP:
+        r->stop = true;
+        r->keep = ((const struct hd_msg_stop *)m->body)->keep != 0;
+        break;
+    case HD_MSG_PROCESSES:
+        memset(r->processes, 0, sizeof r->processes);
+        memcpy(r->processes, m->tail, HD_MIN(m->tail_len, sizeof r->processes));
+        r->processes_at = hd_clock_now();
+        break;
+    default:
+        break;
+    }
+    hd_message_close(m);
+}
+
+static void on_keeper(void *user, uint32_t events)
+{
+    struct hd_router_role *r = user;
+    struct hd_message m;
+    int got;
+    while ((got = hd_channel_receive(HD_CHANNEL_KEEPER_FD, r->buffer, HD_CHANNEL_MAX, &m)) == 1) {
+        on_keeper_message(r, &m);
+    }
+    if (got == HD_ENOENT) {
+        _exit(0); /* all go when the keeper goes; forwarding stays */
+    }
+}
+
+/* --- main ----------------------------------------------------------------------------------------
+ */
+
+static int give_up_privileges(struct hd_router_role *r)
+{
+    char words[sizeof r->sandbox - 16] = "";
+    bool realtime = hd_privileges_realtime(PRIORITY);
+    snprintf(r->scheduling, sizeof r->scheduling, "%s", realtime ? "fifo" : "normal");
+    if (hd_keys_init() < 0 || hd_privileges_drop_all(words, sizeof words) < 0) {
+        return HD_ESYS;
+    }
+    /* The first line of the log makes the C library read what it needs for the time. */
+    hd_log_line(&r->log, HD_LOG_DEBUG, "begin", "pid=%d", (int)getpid());
+    if (hd_privileges_filter_router() < 0) {
+        return HD_ESYS;
+    }
+    snprintf(r->sandbox, sizeof r->sandbox, "seccomp, %s", words);
+    return 0;
+}
+
+static int init(struct hd_router_role *r, const struct hd_options *o)
+{
+    r->options = *o;
+    r->icmp = r->system.fd = r->manage.fd = -1;
+    r->buffer = malloc(HD_CHANNEL_MAX);
+    r->rows = malloc(HD_CHANNEL_TAIL_MAX);
+    signal(SIGPIPE, SIG_IGN);
+    hd_keyring_init(&r->keys);
+    hd_log_init(&r->log, "router", o->log_level);
+    if (r->buffer == NULL || r->rows == NULL || hd_loop_init(&r->loop) < 0 ||
+        hd_channel_hello(HD_CHANNEL_KEEPER_FD, HD_ROLE_ROUTER) < 0) {
+        return HD_ESYS;
+    }
+    r->keeper = (struct hd_loop_source){HD_CHANNEL_KEEPER_FD, r, on_keeper};
+    return hd_loop_add(&r->loop, &r->keeper);
+}
+
+int hd_router_role_main(const struct hd_options *o)
+{
+    struct hd_router_role *r = calloc(1, sizeof *r);
+    if (r == NULL || init(r, o) < 0) {
+        return 1;
+    }
+    if (give_up_privileges(r) < 0) {
+        static const char sentence[] = "the router process cannot give up its privileges";
+        (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_FATAL, NULL, sentence,
+                               sizeof sentence - 1);
+        return 1;
+    }
+    while (!r->stop) {
+        hd_loop_wait(&r->loop, r->started ? hd_driver_deadline(&r->driver) : HD_NEVER);
+        hd_privileges_realtime_again();
+        if (r->started && !r->stop) {
+            hd_driver_turn(&r->driver);
+        }
+    }
+    if (r->started && !r->keep) {
+        hd_driver_stop(&r->driver);
+    }
+    return r->exit_status;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router role (design.md, section 5): the linux driver in a process that may do nothing but use
+ * the descriptors it is given. It waits until system has told everything, starts its core, and then
+ * turns. It survives the other roles: while system is being restarted its requests are remembered,
+ * and manage may come and go.
+ *
+ *   router.c          start, loop, channels to keeper and system
+ *   router_host.c     what the driver asks for: ports, saving, MTUs
+ *   router_manage.c   the channel to manage: rows, commands, events
+ *   router_rows.c     lists of the driver itself
+ */
+#ifndef HD_DAEMON_ROUTER_H
+#define HD_DAEMON_ROUTER_H
+
+#include "daemon/channel.h"
+#include "daemon/driver_rows.h"
+#include "daemon/options.h"
+#include "linux/driver.h"
+
+#define HD_ROUTER_COMMANDS_MAX 64 /* open at once */
+#define HD_ROUTER_SAVES_MAX    16 /* values on their way */
+
+struct hd_router_save {
+    struct hd_msg_value value;
+    uint32_t len;
+    void *bytes; /* NULL: free */
+};
+
+struct hd_router_command {
+    uint32_t id;
+    uint16_t core;
+    bool open;
+};
+
+struct hd_router_interface {
+    struct hd_in_interface i;
+    bool seen; /* told since the last BEGIN */
+};
+
+struct hd_router_role {
+    struct hd_options options;
+    struct hd_log log;
+    struct hd_loop loop;
+    struct hd_loop_source keeper, system, manage;
+    struct hd_driver driver;
+    bool started; /* the core runs */
+    bool stop, keep;
+    int exit_status;
+    hd_time started_at;
+    /* what system told before the start */
+    struct hd_msg_begin begin;
+    bool begun;
+    struct hd_fwd_handles handles;
+    int icmp;
+    struct hd_saved_value saved[HD_ROUTER_SAVES_MAX];
+    uint32_t saved_count;
+    struct hd_keyring keys;
+    struct hd_router_interface *interfaces;
+    uint32_t interface_count, interface_cap;
+    /* asked of system */
+    struct hd_router_save saves[HD_ROUTER_SAVES_MAX];
+    /* for manage */
+    struct hd_router_command commands[HD_ROUTER_COMMANDS_MAX];
+    bool subscribed;
+    uint64_t events_lost;
+    struct hd_row_process processes[HD_ROLE_COUNT];
+    hd_time processes_at;
+    char scheduling[16], sandbox[48];
+    void *buffer; /* HD_CHANNEL_MAX: a record that came */
+    void *rows;   /* HD_CHANNEL_TAIL_MAX: rows that go */
+};
+
+int hd_router_role_main(const struct hd_options *o);
+
+/* --- between the files ---------------------------------------------------------------------------
+ */
+
+extern const struct hd_driver_host hd_router_host;
+/* Repeats what system has not answered yet, to a new system. */
+void hd_router_host_repeat(struct hd_router_role *r);
+void hd_router_host_saved(struct hd_router_role *r, const struct hd_msg_value *v);
+
+void hd_router_manage_connect(struct hd_router_role *r, int fd);
+void hd_router_manage_event(struct hd_router_role *r, uint16_t core, uint16_t list, const void *row,
+                            uint32_t len);
+void hd_router_manage_reply(struct hd_router_role *r, uint16_t core, const struct hd_fx_reply *f,
+                            const void *rows);
+
+/* Rows of the driver's own lists, at most max of them, from cursor->a on. */
+uint32_t hd_router_driver_rows(struct hd_router_role *r, uint16_t list,
+                               struct hd_row_cursor *cursor, void *out, uint32_t max);
+
+#endif
