@@ -319,7 +319,9 @@ static void due(void *state, struct hd_ctx *c)
             arm(s, c, t, hd_random_jitter(c->random, s->config.hello_interval_ns));
         } else {
             struct neighbour *n = HD_CONTAINER_OF(t, struct neighbour, timer);
-            neighbour_down(s, c, neighbour_place(s, n->node));
+            struct neighbour **place = neighbour_place(s, n->node);
+            HD_ASSERT(place != NULL && *place == n); /* a timer runs only while it has a place */
+            neighbour_down(s, c, place);
         }
     }
 }
