@@ -28,6 +28,7 @@ struct hd_cli {
     /* up */
     bool new_fabric, open_fabric;
     const char *join;
+    char join_token[80];         /* of the fabric that was just made */
     const char *heddled;         /* program to start */
     const char *daemon_args[32]; /* handed on to it */
     int daemon_arg_count;
@@ -44,8 +45,7 @@ struct hd_cli_command {
     int (*run)(struct hd_cli *c);
 };
 
-/* --- commands.c ---------------------------------------------------------------------------------
- */
+/* --- commands.c ------------------------------------------------------------ */
 
 const struct hd_cli_command *hd_cli_command_at(size_t i);
 /* The command of that name, of an alias, or of which this is the unambiguous beginning. */
@@ -53,8 +53,7 @@ const struct hd_cli_command *hd_cli_command_find(const char *name);
 /* The name that was most likely meant, NULL when none is near. */
 const char *hd_cli_suggest(const char *name);
 
-/* --- socket.c
- * ------------------------------------------------------------------------------------- */
+/* --- socket.c -------------------------------------------------------------- */
 
 struct hd_socket {
     int fd;
@@ -72,8 +71,7 @@ int hd_socket_send(struct hd_socket *s, json_t *request);
 /* The next line as an object (the caller's reference), NULL at the end or for nonsense. */
 json_t *hd_socket_read(struct hd_socket *s);
 
-/* --- ask.c
- * ---------------------------------------------------------------------------------------- */
+/* --- ask.c ----------------------------------------------------------------- */
 
 /* A request object for a command; args may be NULL (its reference is taken). */
 json_t *hd_request_make(const char *command, json_t *args);
@@ -90,8 +88,7 @@ int hd_cli_error(const struct hd_cli *c, const char *code, const char *format, .
 /* Prints a document and its end of line; takes the reference. */
 int hd_cli_print_json(json_t *document);
 
-/* --- table.c
- * -------------------------------------------------------------------------------------- */
+/* --- table.c --------------------------------------------------------------- */
 
 /* An aligned table of cells (see manage/answer.c). */
 void hd_table_print(const struct hd_cli *c, json_t *columns, json_t *rows);
@@ -101,8 +98,7 @@ const char *hd_colour_end(const struct hd_cli *c);
 /* "4 min 12 s" from milliseconds; buf has 32 bytes. */
 char *hd_age_format(double ms, char *buf);
 
-/* --- the commands
- * --------------------------------------------------------------------------------- */
+/* --- the commands ---------------------------------------------------------- */
 
 int hd_cli_list(struct hd_cli *c);
 int hd_cli_show(struct hd_cli *c);
@@ -119,8 +115,7 @@ int hd_cli_version(struct hd_cli *c);
 /* heddle lab, heddle sim: starts heddle-NAME that lies beside us. Returns only when it cannot. */
 int hd_cli_exec_tool(const char *name, char **argv);
 
-/* --- service.c: starting and stopping heddled
- * ------------------------------------------------------ */
+/* --- service.c: starting and stopping heddled ------------------------------ */
 
 /* True when systemd runs our unit for this state folder. */
 bool hd_service_by_systemd(const struct hd_cli *c);
@@ -131,8 +126,7 @@ bool hd_service_wait(const struct hd_cli *c, bool want, int timeout_ms);
 /* Path of a program of ours: beside this one, then where packages put it. buf: size bytes. */
 const char *hd_service_program(const char *name, char *buf, size_t size);
 
-/* --- reach.c
- * --------------------------------------------------------------------------------------- */
+/* --- reach.c --------------------------------------------------------------- */
 
 /* Names the listening sockets that other nodes of the fabric can reach from now on. */
 void hd_reach_print(void);

@@ -155,6 +155,14 @@ static void print_status(const struct hd_cli *c, const json_t *s)
     processes_line(c, json_object_get(s, "processes"));
 }
 
+static int print_document(const struct hd_cli *c, json_t *s)
+{
+    /* `up --new -j` prints one document like every other command. */
+    if (c->join_token[0])
+        json_object_set_new(s, "join-token", json_string(c->join_token));
+    return hd_cli_print_json(json_incref(s));
+}
+
 int hd_cli_status(struct hd_cli *c)
 {
     json_t *rows;
@@ -163,7 +171,7 @@ int hd_cli_status(struct hd_cli *c)
     if (status == HD_CLI_OK && json_array_size(rows) != 1)
         status = hd_cli_error(c, "internal", "heddled gave no status");
     else if (status == HD_CLI_OK && c->json)
-        status = hd_cli_print_json(json_incref(json_array_get(rows, 0)));
+        status = print_document(c, json_array_get(rows, 0));
     else if (status == HD_CLI_OK)
         print_status(c, json_array_get(rows, 0));
     json_decref(rows);

@@ -92,17 +92,20 @@ static int choose_new(struct hd_cli *c, struct fabric *f)
     if (hd_key_new(&f->key) != 0)
         return hd_cli_error(c, "system", "no random numbers: %s", strerror(errno));
     status = save(c, f);
-    if (status != HD_CLI_OK || c->json)
+    if (status != HD_CLI_OK)
         return status;
-    char token[HD_TOKEN_TEXT];
-    printf(
-        "A new fabric, %s. Who holds this token can join it and reach every node:\n\n  %s\n\n"
-        "On every other machine run:  heddle up --join TOKEN\n"
-        "(`--join -` reads the token from standard input, so that it is in no process list.)\n\n",
-        hd_key_fingerprint(&f->key, name), hd_token_format(&f->key, token));
-    explicit_bzero(token, sizeof token);
+    hd_token_format(&f->key, c->join_token);
+    if (!c->json)
+        printf("A new fabric, %s. Who holds this token can join it and reach every node:\n\n"
+               "  %s\n\n"
+               "On every other machine run:  heddle up --join TOKEN\n"
+               "(`--join -` reads the token from standard input, so that it is in no process "
+               "list.)\n\n",
+               hd_key_fingerprint(&f->key, name), c->join_token);
     return HD_CLI_OK;
 }
+
+_Static_assert(sizeof(((struct hd_cli *)0)->join_token) >= HD_TOKEN_TEXT, "a token fits");
 
 /* The token as given, or a line of standard input. */
 static const char *token_text(const char *given, char *buf, size_t size)

@@ -91,8 +91,7 @@ void hd_gather_rows(struct hd_manage *m, struct hd_client *c, const struct hd_ms
     hd_request_send(m, c);
 }
 
-/* --- status
- * ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------- */
 
 static void open_status(struct hd_json *j)
 {
@@ -200,8 +199,7 @@ void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_
     }
 }
 
-/* --- metrics
- * ----------------------------------------------------------------------------------------- */
+/* --- metrics --------------------------------------------------------------- */
 
 void hd_gather_metrics(struct hd_gather *g, const struct hd_list *l, const uint8_t *rows,
                        uint32_t count)

@@ -99,8 +99,7 @@ struct hd_manage {
     struct hd_client clients[HD_MANAGE_CLIENTS_MAX];
 };
 
-/* --- client.c: bytes in and out -----------------------------------------------------------------
- */
+/* --- client.c: bytes in and out -------------------------------------------- */
 
 void hd_client_open(struct hd_client *c, int fd, int64_t now_ms);
 void hd_client_close(struct hd_manage *m, struct hd_client *c);
@@ -118,8 +117,7 @@ void hd_client_put_json(struct hd_client *c, struct hd_json *j);
 void hd_client_error(struct hd_client *c, const char *code, const char *path, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 
-/* --- request.c: lines to requests ---------------------------------------------------------------
- */
+/* --- request.c: lines to requests ------------------------------------------ */
 
 void hd_request_line(struct hd_manage *m, struct hd_client *c, const char *line, size_t len);
 /* Hands the open request to the router if it is there and has room. */
@@ -133,8 +131,7 @@ void hd_request_subscribe(struct hd_manage *m);
 const struct hd_verb *hd_verb_find(const char *name);
 const struct hd_verb *hd_verb_at(size_t i);
 
-/* --- answer.c: what the router says to lines
- * ------------------------------------------------------ */
+/* --- answer.c: what the router says to lines ------------------------------- */
 
 void hd_answer_rows(struct hd_manage *m, const struct hd_msg_rows_rsp *r, const uint8_t *tail,
                     size_t tail_len);
@@ -146,8 +143,7 @@ void hd_answer_event(struct hd_manage *m, const struct hd_msg_event *e, const ui
 void hd_answer_row(const struct hd_list *l, const void *row, struct hd_json *j);
 void hd_answer_end(struct hd_client *c);
 
-/* --- gather.c
- * --------------------------------------------------------------------------------------- */
+/* --- gather.c -------------------------------------------------------------- */
 
 void hd_gather_rows(struct hd_manage *m, struct hd_client *c, const struct hd_msg_rows_rsp *r,
                     const uint8_t *tail);
@@ -157,8 +153,7 @@ void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_
 void hd_gather_metrics(struct hd_gather *g, const struct hd_list *l, const uint8_t *rows,
                        uint32_t count);
 
-/* --- node.c
- * ----------------------------------------------------------------------------------------- */
+/* --- node.c ---------------------------------------------------------------- */
 
 /*
  * The node that a person means: an address, 28 hex digits, or the beginning of either. 0 or

@@ -30,8 +30,7 @@ static int64_t monotonic_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- the router
- * ------------------------------------------------------------------------------------ */
+/* --- the router ------------------------------------------------------------ */
 
 static void router_lost(struct hd_manage *m)
 {
@@ -121,8 +120,7 @@ static void serve_router(struct hd_manage *m)
     }
 }
 
-/* --- the keeper
- * ------------------------------------------------------------------------------------ */
+/* --- the keeper ------------------------------------------------------------ */
 
 static void keeper_message(struct hd_manage *m, struct hd_message *msg)
 {
@@ -157,8 +155,7 @@ static void serve_keeper(struct hd_manage *m)
         m->ready = hd_channel_send(m->keeper_fd, HD_MSG_READY, NULL, NULL, 0) == 0;
 }
 
-/* --- clients
- * --------------------------------------------------------------------------------------- */
+/* --- clients --------------------------------------------------------------- */
 
 /* Root is never kept out by readers that hold all places. */
 static struct hd_client *make_room(struct hd_manage *m, bool root)
@@ -255,8 +252,7 @@ static void tend_clients(struct hd_manage *m)
     }
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------- */
 
 enum { SLOT_KEEPER, SLOT_ROUTER, SLOT_LISTEN, SLOT_CLIENTS };
 

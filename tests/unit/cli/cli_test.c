@@ -332,6 +332,16 @@ static void up_chooses_a_fabric(void **state)
     assert_int_equal(r.status, 1);
     drop("n/fabric.key");
 
+    snprintf(run, sizeof run, "--state %s/n up --heddled %s/heddled --new -j", bench.dir,
+             bench.dir);
+    heddle(run);
+    json_t *o = document();
+    assert_non_null(strstr(json_string_value(json_object_get(o, "join-token")), "heddle1-"));
+    assert_string_equal(json_string_value(json_object_get(o, "state")), "joined");
+    json_decref(o);
+    drop("n/control.sock");
+    drop("n/fabric.key");
+
     snprintf(run, sizeof run, "--state %s/n up --heddled %s/heddled --open --new", bench.dir,
              bench.dir);
     heddle(run);

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for heddle(1). Node IDs come from the contacts of the instance that is asked.
+
+_heddle_run()
+{
+    local -a args=()
+    local i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == --state ]] && args=(--state "${COMP_WORDS[i + 1]}")
+    done
+    heddle "${args[@]}" "$@" 2>/dev/null
+}
+
+_heddle_nodes()
+{
+    _heddle_run contacts -j | grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4
+}
+
+_heddle_command()
+{
+    local i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --state | --join | --interface | --backend | --log-level) ((i++)) ;;
+        -*) ;;
+        *)
+            echo "${COMP_WORDS[i]}"
+            return
+            ;;
+        esac
+    done
+}
+
+_heddle_options()
+{
+    case $1 in
+    up) echo --new --join --open --interface --backend --log-level ;;
+    ping) echo --count --interval --timeout ;;
+    path) echo --timeout ;;
+    counters) echo --all --wide ;;
+    interfaces | neighbours | contacts | vicinity | labels | forwarding | adjacencies | \
+        processes | sockets | show) echo --wide ;;
+    esac
+}
+
+_heddle()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
+    local command
+    local commands="up down status interfaces neighbours contacts vicinity labels forwarding
+        adjacencies counters processes sockets show metrics ping path monitor restart lab sim
+        help version"
+    command=$(_heddle_command)
+
+    COMPREPLY=()
+    case $prev in
+    --state) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+    --backend) mapfile -t COMPREPLY < <(compgen -W "ebpf tun auto" -- "$cur") && return ;;
+    --log-level)
+        mapfile -t COMPREPLY < <(compgen -W "error warning notice info debug" -- "$cur") && return
+        ;;
+    --join) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        words="--state --json --help $(_heddle_options "$command")"
+    elif [[ -z $command ]]; then
+        words=$commands
+    else
+        case $command in
+        ping | path) words=$(_heddle_nodes) ;;
+        help) words=$commands ;;
+        show) words="kira model daemon sample" ;;
+        lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
+        sim) words="run random" ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _heddle heddle
