@@ -103,20 +103,27 @@ static int set_clsact(int prog, int ifindex)
         LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = clsact_points[i]);
         LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
                     .prog_fd = prog, .flags = BPF_TC_F_REPLACE);
+        libbpf_print_fn_t print = libbpf_set_print(NULL);
         int rc = bpf_tc_hook_create(&hook);
 
+        libbpf_set_print(print);
         if ((rc < 0 && rc != -EEXIST) || bpf_tc_attach(&hook, &opts) < 0)
             return HD_ESYS;
     }
     return 0;
 }
 
+/* That there is no filter, or no clsact at all, is an answer and no reason for libbpf to complain.
+ */
 static bool find_clsact(int ifindex, enum bpf_tc_attach_point point)
 {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+    libbpf_print_fn_t print = libbpf_set_print(NULL);
+    bool found = bpf_tc_query(&hook, &opts) == 0;
 
-    return bpf_tc_query(&hook, &opts) == 0;
+    libbpf_set_print(print);
+    return found;
 }
 
 /* The clsact itself stays: it may be heddled's by now, and an empty one does nothing. */

@@ -160,13 +160,14 @@ int hd_lab_link_state(struct hd_lab *lab, uint32_t link, enum hd_lab_link_state 
         if (rc < 0)
             return rc;
         int flags = hd_lab_if_flags(l->ifname[side]);
+        int up_below = flags < 0 ? flags : hd_lab_if_carrier(l->ifname[side]);
 
         silent = silent || hd_lab_drop_is_set(l->ifname[side]);
         hd_lab_leave(lab);
-        if (flags < 0)
-            return hd_lab_fail(lab, flags, "%s of %s: %s", l->ifname[side],
+        if (up_below < 0)
+            return hd_lab_fail(lab, up_below, "%s of %s: %s", l->ifname[side],
                                lab->nodes[l->node[side]].name, strerror(errno));
-        carrier[side] = (flags & IFF_RUNNING) != 0;
+        carrier[side] = up_below != 0;
         up = up && (flags & IFF_UP) != 0 && carrier[side];
     }
     *state = !up ? HD_LAB_LINK_CUT : silent ? HD_LAB_LINK_SILENT : HD_LAB_LINK_UP;

@@ -48,6 +48,8 @@ HD_MUST_USE int hd_lab_links_create(struct hd_lab *lab);
 HD_MUST_USE int hd_lab_if_set(const char *ifname, bool up);
 /* IFF_* flags of an interface of the namespace we are in, or an hd_error. */
 HD_MUST_USE int hd_lab_if_flags(const char *ifname);
+/* 1 with a carrier, 0 without, or an hd_error. */
+HD_MUST_USE int hd_lab_if_carrier(const char *ifname);
 /* Limits the rate of an interface of the namespace we are in; 0 removes the limit. */
 HD_MUST_USE int hd_lab_if_rate(const char *ifname, uint64_t rate_bps, uint64_t queue_bytes,
                                uint32_t mtu);

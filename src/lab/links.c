@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Links: veth pairs made by rtnetlink in batches, each end put straight into its namespace under
- * its final name and up, so that a link is one message. A wired link is two pairs with the wire's
+ * its final name, so that a link is one message. A wired link is two pairs with the wire's
  * namespace in the middle. Rates are token buckets (tbf) at both ends.
  */
 #include <errno.h>
@@ -61,6 +61,16 @@ int hd_lab_if_set(const char *ifname, bool up)
         return flags;
     ifr.ifr_flags = (short)(up ? flags | IFF_UP : flags & ~IFF_UP);
     return interface_ioctl(ifname, SIOCSIFFLAGS, &ifr);
+}
+
+/* IFF_RUNNING may lag behind by a second; this does not. */
+int hd_lab_if_carrier(const char *ifname)
+{
+    struct ethtool_value value = {.cmd = ETHTOOL_GLINK};
+    struct ifreq ifr = {0};
+
+    ifr.ifr_data = (void *)&value;
+    return interface_ioctl(ifname, SIOCETHTOOL, &ifr) < 0 ? HD_ESYS : value.data != 0;
 }
 
 /*
@@ -246,7 +256,7 @@ static int add_pair(struct batch *x, const struct end *a, const struct end *b, u
     struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
     struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 
-    *(struct ifinfomsg *)mnl_nlmsg_put_extra_header(nlh, sizeof up) = up;
+    *(struct ifinfomsg *)mnl_nlmsg_put_extra_header(nlh, sizeof up) = (struct ifinfomsg){0};
     put_end(nlh, b, mtu);
     mnl_attr_nest_end(nlh, peer);
     mnl_attr_nest_end(nlh, data);
@@ -343,25 +353,40 @@ static int batch_run(struct hd_lab *lab, const int *ns)
     return rc;
 }
 
-/* Rates and offloads, one visit per end that needs one. */
+/* Up, without offloads where the wire is at the other end, and with its rate. */
+static int finish_end(const struct hd_lab_link *l, unsigned side)
+{
+    int rc = hd_lab_if_set(l->ifname[side], true);
+
+    if (rc == 0 && l->wired)
+        rc = offloads_off(l->ifname[side]);
+    if (rc == 0 && l->values.rate_bps != 0)
+        rc = hd_lab_if_rate(l->ifname[side], l->values.rate_bps, l->values.queue_bytes,
+                            l->values.mtu);
+    return rc;
+}
+
+/* The second end of a pair cannot be created up: it has no peer yet when its flags are set. */
 static int finish_ends(struct hd_lab *lab)
 {
     for (uint32_t i = 0; i < lab->link_count; i++) {
         const struct hd_lab_link *l = &lab->links[i];
 
-        for (unsigned side = 0; (l->wired || l->values.rate_bps != 0) && side < 2; side++) {
+        for (unsigned side = 0; side < 2; side++) {
+            char middle[IFNAMSIZ];
             int rc = hd_lab_enter(lab, l->node[side]);
 
             if (rc < 0)
                 return rc;
-            if (l->wired)
-                rc = offloads_off(l->ifname[side]);
-            if (rc == 0 && l->values.rate_bps != 0)
-                rc = hd_lab_if_rate(l->ifname[side], l->values.rate_bps, l->values.queue_bytes,
-                                    l->values.mtu);
+            rc = finish_end(l, side);
+            if (rc == 0 && l->wired) {
+                rc = hd_lab_enter(lab, HD_LAB_WIRE_NS);
+                if (rc == 0)
+                    rc = hd_lab_if_set(hd_lab_wire_ifname(i, side, middle), true);
+            }
             hd_lab_leave(lab);
             if (rc < 0)
-                return hd_lab_fail(lab, rc, "%s of %s: rate or offloads: %s", l->ifname[side],
+                return hd_lab_fail(lab, rc, "%s of %s: %s", l->ifname[side],
                                    lab->nodes[l->node[side]].name, strerror(errno));
         }
     }
