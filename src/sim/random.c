@@ -15,7 +15,8 @@
 #include "lib/base.h"
 #include "sim/queue.h"
 
-#define STAY_NS HD_SEC(2)
+#define STAY_NS       HD_SEC(2)
+#define EXPLAIN_PAIRS 5
 
 struct plan {
     struct hd_scenario *sc;
@@ -275,6 +276,23 @@ static struct hd_sim *make_sim(const struct hd_sim_random_options *o, const stru
     return s;
 }
 
+static void explain_some(struct hd_sim *s)
+{
+    unsigned shown = 0;
+    for (uint32_t from = 0; from < hd_sim_node_count(s); from++) {
+        for (uint32_t to = 0; to < hd_sim_node_count(s) && shown < EXPLAIN_PAIRS; to++) {
+            struct hd_sim_walk w;
+            if (from == to || hd_sim_distance(s, from, to) == HD_SIM_NONE)
+                continue;
+            hd_sim_walk_pair(s, from, to, &w);
+            if (w.fate != HD_SIM_ARRIVED) {
+                hd_sim_explain(s, from, to);
+                shown++;
+            }
+        }
+    }
+}
+
 bool hd_sim_random_run(const struct hd_sim_random_options *o, char *text, size_t len)
 {
     bool power_off;
@@ -287,6 +305,10 @@ bool hd_sim_random_run(const struct hd_sim_random_options *o, char *text, size_t
         print_schedule(sc);
     struct hd_sim *s = make_sim(o, sc, power_off, text, len);
     bool ok = s != NULL && run_under_checks(s, sc, o->bound_ns);
+    if (s != NULL && !ok && o->verbose)
+        explain_some(s);
+    if (s != NULL && o->verbose)
+        hd_sim_print_counters(s);
     if (s != NULL) {
         const char *why = hd_sim_failure(s);
         hd_time all = hd_sim_all_since(s);

@@ -43,6 +43,11 @@ void hd_sim_report_text(struct hd_sim *s, const struct hd_scenario *sc, const st
 HD_MUST_USE int hd_sim_report_json(struct hd_sim *s, const struct hd_scenario *sc,
                                    const struct hd_sim_run *r);
 
+/* Prints what is known about a pair that does not work. */
+void hd_sim_explain(struct hd_sim *s, uint32_t from, uint32_t to);
+/* Prints KIRA's counters, summed over nodes. */
+void hd_sim_print_counters(struct hd_sim *s);
+
 struct hd_sim_random_options {
     uint64_t seed;
     hd_time bound_ns; /* after the last fault */

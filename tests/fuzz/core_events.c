@@ -100,7 +100,11 @@ static void remember(struct world *w, const struct hd_effect *e)
         return;
     }
     /* what the core sends must be readable by itself */
-    FUZZ_CHECK(hd_kira_decode(&m, b, e->u.send.len) == HD_KIRA_WIRE_OK);
+    enum hd_kira_wire_error error = hd_kira_decode(&m, b, e->u.send.len);
+    if (error != HD_KIRA_WIRE_OK)
+        fprintf(stderr, "the core sent a message of type 0x%02x that is refused: %s\n", b[1],
+                hd_kira_wire_error_name(error));
+    FUZZ_CHECK(error == HD_KIRA_WIRE_OK);
     w->asked[w->asked_count++ % ASKED_MAX] =
         (struct asked){m.h.msg_id, m.h.type, m.h.dest, e->u.send.ifindex};
 }
