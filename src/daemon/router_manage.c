@@ -15,7 +15,7 @@
 
 #define RECORDS_PER_TURN 4 /* people can wait, neighbours cannot */
 
-static int send(struct hd_router_role *r, enum hd_message_type type, const void *body,
+static int tell(struct hd_router_role *r, enum hd_message_type type, const void *body,
                 const void *tail, size_t len)
 {
     return r->manage.fd >= 0 ? hd_channel_send(r->manage.fd, type, body, tail, len) : HD_ENOENT;
@@ -82,7 +82,7 @@ static void on_rows_req(struct hd_router_role *r, const struct hd_msg_rows_req *
     if (a.error < 0) {
         a.cursor.end = true;
     }
-    int error = send(r, HD_MSG_ROWS_RSP, &a, r->rows, (size_t)a.row_count * size);
+    int error = tell(r, HD_MSG_ROWS_RSP, &a, r->rows, (size_t)a.row_count * size);
     if (error < 0 && error != HD_ENOENT) {
         hd_log_line(&r->log, HD_LOG_WARNING, "manage-not-answered", "error=%s",
                     hd_error_name(error));
@@ -118,7 +118,7 @@ static void refuse_command(struct hd_router_role *r, const struct hd_msg_command
 {
     struct hd_msg_reply a = {
         .command = c->id, .core = c->core, .flags = HD_REPLY_LAST, .error = error};
-    (void)!send(r, HD_MSG_REPLY, &a, NULL, 0);
+    (void)!tell(r, HD_MSG_REPLY, &a, NULL, 0);
 }
 
 static void cancel(struct hd_router_role *r, struct hd_router_command *c)
@@ -173,7 +173,7 @@ void hd_router_manage_reply(struct hd_router_role *r, uint16_t core, const struc
     if ((f->flags & HD_REPLY_LAST) != 0) {
         c->open = false;
     }
-    if (send(r, HD_MSG_REPLY, &a, rows, f->len) == HD_EAGAIN) {
+    if (tell(r, HD_MSG_REPLY, &a, rows, f->len) == HD_EAGAIN) {
         r->events_lost++;
     }
 }
@@ -182,7 +182,7 @@ void hd_router_manage_event(struct hd_router_role *r, uint16_t core, uint16_t li
                             uint32_t len)
 {
     struct hd_msg_event e = {.core = core, .list = list, .row_size = len};
-    if (r->subscribed && send(r, HD_MSG_EVENT, &e, row, len) == HD_EAGAIN) {
+    if (r->subscribed && tell(r, HD_MSG_EVENT, &e, row, len) == HD_EAGAIN) {
         r->events_lost++;
     }
 }
