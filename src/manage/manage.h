@@ -13,10 +13,10 @@
 #include "lib/error.h"
 
 #define HD_MANAGE_CLIENTS_MAX   32
-#define HD_MANAGE_LINE_MAX      65536        /* bytes of one request */
-#define HD_MANAGE_OUT_MAX       (256 * 1024) /* bytes of events a slow reader may leave unread */
-#define HD_MANAGE_ROUTER_WAIT_S 5            /* for an answer of the router */
-#define HD_MANAGE_GROUP         "heddle"     /* its members may read */
+#define HD_MANAGE_LINE_MAX      65536         /* bytes of one request */
+#define HD_MANAGE_OUT_MAX       (1024 * 1024) /* bytes of events a slow reader may leave unread */
+#define HD_MANAGE_ROUTER_WAIT_S 5             /* for an answer of the router */
+#define HD_MANAGE_GROUP         "heddle"      /* its members may read */
 
 /*
  * Runs until the keeper says stop or goes away: the exit status. keeper_fd is the channel to the

@@ -26,15 +26,16 @@ static struct bench bench;
 struct line {
     int fd;
     char *buf;
-    size_t len, cap;
+    size_t at, len, cap;
 };
 
 static struct line dial(void)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct timeval patience = {.tv_sec = 20};
-    struct line l = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct line l = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .cap = 4096};
 
+    l.buf = malloc(l.cap);
     strcpy(a.sun_path, bench.path);
     assert_int_equal(connect(l.fd, (struct sockaddr *)&a, sizeof a), 0);
     setsockopt(l.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -52,30 +53,41 @@ static void say(const struct line *l, const char *text)
     assert_int_equal(send(l->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
+/* More bytes behind what is there already: false when the connection is over. */
+static bool fill(struct line *l)
+{
+    ssize_t n;
+
+    memmove(l->buf, l->buf + l->at, l->len - l->at);
+    l->len -= l->at;
+    l->at = 0;
+    if (l->len == l->cap) {
+        l->cap = l->cap * 2;
+        l->buf = realloc(l->buf, l->cap);
+    }
+    n = recv(l->fd, l->buf + l->len, l->cap - l->len, 0);
+    l->len += n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
 /* The next answer, NULL when the connection is over. */
 static json_t *hear(struct line *l)
 {
-    for (;;) {
-        char *end = l->len ? memchr(l->buf, '\n', l->len) : NULL;
-        if (end) {
-            size_t n = (size_t)(end - l->buf);
-            json_error_t e;
-            json_t *o = json_loadb(l->buf, n, JSON_REJECT_DUPLICATES, &e);
-            if (!o)
-                fail_msg("%s in %.*s", e.text, (int)n, l->buf);
-            l->len -= n + 1;
-            memmove(l->buf, end + 1, l->len);
-            return o;
-        }
-        if (l->len == l->cap) {
-            l->cap = l->cap * 2 + 4096;
-            l->buf = realloc(l->buf, l->cap);
-        }
-        ssize_t n = recv(l->fd, l->buf + l->len, l->cap - l->len, 0);
-        if (n <= 0)
+    json_error_t e;
+    json_t *o;
+    char *end;
+    size_t n;
+
+    while ((end = memchr(l->buf + l->at, '\n', l->len - l->at)) == NULL) {
+        if (!fill(l))
             return NULL;
-        l->len += (size_t)n;
     }
+    n = (size_t)(end - l->buf) - l->at;
+    o = json_loadb(l->buf + l->at, n, JSON_REJECT_DUPLICATES, &e);
+    if (!o)
+        fail_msg("%s in %.*s", e.text, (int)n, l->buf + l->at);
+    l->at += n + 1;
+    return o;
 }
 
 static const char *text(const json_t *o, const char *key)
