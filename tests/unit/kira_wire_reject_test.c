@@ -138,6 +138,10 @@ static void route_rules(void **state)
     ids[13] = 9; /* does not begin with the source */
     expect(HD_KIRA_WIRE_ROUTE, b, len);
     memcpy(b, good, len);
+    memmove(ids + 4 * HD_ID_BYTES + 1, ids + 4 * HD_ID_BYTES, 35);
+    put_u16(b + ROUTE_AT + 1, 2 + 4 * HD_ID_BYTES + 1); /* a byte too many behind whole IDs */
+    expect_sized(HD_KIRA_WIRE_ROUTE, b, len + 1);
+    memcpy(b, good, len);
     memset(ids + 2 * HD_ID_BYTES, 0, HD_ID_BYTES);
     expect(HD_KIRA_WIRE_IDENTITY, b, len);
     memset(ids + 2 * HD_ID_BYTES, 0xff, HD_ID_BYTES);

@@ -428,6 +428,25 @@ static void echo_round_trip(void **state)
     assert_false(hd_kira_echo_decode(&got, b, HD_KIRA_ECHO_LEN));
 }
 
+/* KIRA-Rust writes the not-via list of an error in front of the route. */
+static void errors_have_an_order_of_their_own(void **state)
+{
+    uint8_t b[SMALL], probe[SMALL], again[SMALL];
+    size_t len = load("error-dead-end", b), probe_len = load("probe-req", probe);
+    struct hd_writer w = hd_writer_make(again, sizeof again);
+    struct hd_kira_msg m;
+
+    memmove(b + HD_KIRA_HEADER_LEN + 35, b + HD_KIRA_HEADER_LEN, len - HD_KIRA_HEADER_LEN);
+    memcpy(b + HD_KIRA_HEADER_LEN, probe + probe_len - 35, 35);
+    len += 35;
+    put_u16(b + LENGTH_AT, len);
+    assert_int_equal(hd_kira_decode(&m, b, len), HD_KIRA_WIRE_OK);
+    assert_true(m.has_not_via && m.has_route);
+    assert_int_equal(hd_kira_encode(&w, &m), 0);
+    assert_int_equal(hd_writer_len(&w), len);
+    assert_memory_equal(again, b, len);
+}
+
 /* --- labels and names --- */
 
 static void label_vectors(void **state)
@@ -500,6 +519,7 @@ int main(void)
         cmocka_unit_test(writing_what_the_core_writes),
         cmocka_unit_test(a_full_buffer_is_an_error),
         cmocka_unit_test(lengths_beyond_16_bits_are_an_error),
+        cmocka_unit_test(errors_have_an_order_of_their_own),
         cmocka_unit_test(echo_round_trip),
         cmocka_unit_test(label_vectors),
         cmocka_unit_test(everything_has_a_name),

@@ -49,17 +49,11 @@ size_t hd_kira_object_begin(struct hd_writer *w, uint8_t type)
     return hd_writer_len(w);
 }
 
+/* An object that is too long makes its message too long, and that is where it is refused. */
 void hd_kira_object_end(struct hd_writer *w, size_t mark)
 {
-    size_t len = hd_writer_len(w) - mark;
-
-    if (w->bad)
-        return;
-    if (len > UINT16_MAX) {
-        w->bad = true;
-        return;
-    }
-    hd_write_u16_at(w, mark - 2, (uint16_t)len);
+    if (!w->bad)
+        hd_write_u16_at(w, mark - 2, (uint16_t)(hd_writer_len(w) - mark));
 }
 
 void hd_kira_write_contact(struct hd_writer *w, const struct hd_kira_contact_item *c)
