@@ -236,7 +236,9 @@ int hd_lab_stop(struct hd_lab *lab, uint32_t node)
     if (pid == 0)
         return no_daemon(lab, node);
     kill(pid, SIGTERM);
-    return wait_gone(lab, node, pid, 5000) ? 0 : kill_session(lab, node, pid);
+    for (unsigned waited = 0; hd_lab_pid(lab, node) != 0 && waited < 5000; waited += 5)
+        sleep_ms(5);
+    return wait_gone(lab, node, pid, 200) ? 0 : kill_session(lab, node, pid);
 }
 
 int hd_lab_start(struct hd_lab *lab, uint32_t node)

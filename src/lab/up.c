@@ -247,7 +247,24 @@ static int make_folders(struct hd_lab *lab, const char *state_dir)
     return rc == 0 ? claim_name(lab, state_dir != NULL) : rc;
 }
 
-static int make_node_folders(struct hd_lab *lab)
+/*
+ * The scenario's identifier where heddled keeps its own: the value that its KIRA core saves under
+ * key 1 (src/core/kira/kira.h).
+ */
+static int write_identity(struct hd_lab *lab, uint32_t node, const uint8_t id[14])
+{
+    char path[PATH_MAX];
+    int rc = make_folder(lab, hd_lab_path(lab, node, "state", path));
+    FILE *f = rc < 0 ? NULL : fopen(hd_lab_path(lab, node, "state/kira-1", path), "we");
+
+    if (rc == 0 && (f == NULL || fwrite(id, 14, 1, f) != 1))
+        rc = hd_lab_fail(lab, HD_ESYS, "%s: %s", path, strerror(errno));
+    if (f != NULL && fclose(f) != 0 && rc == 0)
+        rc = hd_lab_fail(lab, HD_ESYS, "%s: %s", path, strerror(errno));
+    return rc;
+}
+
+static int make_node_folders(struct hd_lab *lab, const struct hd_scenario *s)
 {
     int rc = 0;
 
@@ -255,6 +272,8 @@ static int make_node_folders(struct hd_lab *lab)
         char path[PATH_MAX];
 
         rc = make_folder(lab, hd_lab_path(lab, i, NULL, path));
+        if (rc == 0 && s->nodes[i].has_id)
+            rc = write_identity(lab, i, s->nodes[i].id);
     }
     return rc;
 }
@@ -308,12 +327,12 @@ static void raise_file_limit(void)
     }
 }
 
-static int build(struct hd_lab *lab)
+static int build(struct hd_lab *lab, const struct hd_scenario *s)
 {
     int rc = hd_lab_save(lab);
 
     if (rc == 0)
-        rc = make_node_folders(lab);
+        rc = make_node_folders(lab, s);
     if (rc == 0)
         rc = make_namespaces(lab);
     if (rc == 0)
@@ -354,7 +373,7 @@ int hd_lab_up(const struct hd_scenario *s, const struct hd_lab_options *o, struc
         return rc;
     }
     raise_file_limit();
-    rc = build(lab);
+    rc = build(lab, s);
     if (rc < 0) {
         char why[HD_LAB_ERROR];
 
