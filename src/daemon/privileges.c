@@ -121,15 +121,21 @@ bool hd_privileges_realtime(int priority)
     /* The priority limit lets an unprivileged process come back after a demotion. */
     struct rlimit allowed = {(rlim_t)priority, (rlim_t)priority};
 
-    if (sigaction(SIGXCPU, &on, NULL) < 0 || setrlimit(RLIMIT_RTPRIO, &allowed) < 0 ||
-        set_cpu_bound() < 0) {
+    if (sigaction(SIGXCPU, &on, NULL) < 0 || set_cpu_bound() < 0) {
         return false;
     }
+    /* Not even root may do this in every container: then the first demotion lasts. */
+    (void)setrlimit(RLIMIT_RTPRIO, &allowed);
     if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) < 0) {
         return false;
     }
     realtime_priority = priority;
     return true;
+}
+
+bool hd_privileges_is_realtime(void)
+{
+    return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO;
 }
 
 void hd_privileges_realtime_again(void)

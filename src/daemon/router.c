@@ -190,8 +190,8 @@ static void on_synced(struct hd_router_role *r)
     for (uint32_t i = 0; i < r->interface_count; i++) {
         deliver_interface(r, &r->interfaces[i].i);
     }
-    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u scheduling=%s",
-                r->begin.adopted, r->interface_count, r->scheduling);
+    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d",
+                r->begin.adopted, r->interface_count, hd_privileges_is_realtime());
     (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
 }
 
@@ -425,8 +425,7 @@ static void on_keeper(void *user, uint32_t events)
 static int give_up_privileges(struct hd_router_role *r)
 {
     char words[sizeof r->sandbox - 16] = "";
-    bool realtime = hd_privileges_realtime(PRIORITY);
-    snprintf(r->scheduling, sizeof r->scheduling, "%s", realtime ? "fifo" : "normal");
+    (void)hd_privileges_realtime(PRIORITY); /* `status` tells whether it was allowed */
     if (hd_keys_init() < 0 || hd_privileges_drop_all(words, sizeof words) < 0) {
         return HD_ESYS;
     }

@@ -66,7 +66,7 @@ struct hd_router_role {
     uint64_t events_lost;
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
-    char scheduling[16], sandbox[48];
+    char sandbox[48];
     void *buffer; /* HD_CHANNEL_MAX: a record that came */
     void *rows;   /* HD_CHANNEL_TAIL_MAX: rows that go */
 };

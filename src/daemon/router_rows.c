@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/privileges.h"
 #include "daemon/router.h"
 #include "lib/base.h"
 
@@ -17,7 +18,8 @@ static void fill_status(struct hd_router_role *r, struct hd_row_driver *row)
     memset(row, 0, sizeof *row);
     snprintf(row->backend, sizeof row->backend, "%s", backend_name(r->handles.backend));
     snprintf(row->features, sizeof row->features, "%s", r->handles.features);
-    snprintf(row->scheduling, sizeof row->scheduling, "%s", r->scheduling);
+    snprintf(row->scheduling, sizeof row->scheduling, "%s",
+             hd_privileges_is_realtime() ? "fifo" : "normal");
     snprintf(row->sandbox, sizeof row->sandbox, "%s", r->sandbox);
     snprintf(row->core, sizeof row->core, "%s", hd_core_ops(r->begin.core)->name);
     snprintf(row->state_dir, sizeof row->state_dir, "%s", r->begin.state_dir);

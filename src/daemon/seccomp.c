@@ -54,6 +54,7 @@ static const int allowed[] = {
     SCMP_SYS(futex),
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_setscheduler), /* to fall back from real time, and return to it */
+    SCMP_SYS(sched_getscheduler),
     SCMP_SYS(prlimit64),
     SCMP_SYS(getsockopt),
     SCMP_SYS(exit),
