@@ -6,7 +6,8 @@
  * bucket: through the closest alone, nodes of one ID neighbourhood can form islands that know
  * themselves and not each other (kira-scale.md 3.2). A new contact in the last bucket is asked for
  * its view at once, within a rate. Exploration looks for random IDs; it slows down by what it
- * brings: when a window of eight lookups shortens the paths by less than 2 %, the interval doubles.
+ * brings: when a window of four lookups shortens the paths by less than 2 %, the interval doubles,
+ * and after one that shortens none it grows fourfold.
  */
 #include "core/kira/state.h"
 
@@ -47,12 +48,25 @@ bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd
     return true;
 }
 
-static void kira_join_ask(struct kira_call *x, hd_node via)
+static void kira_join_ask(struct kira_call *x, hd_node via, const struct hd_id *target)
 {
     struct kira_request *r = kira_request_new(x, KIRA_REQ_JOIN, x->k->self, HD_KIRA_FIND_TIMEOUT);
 
-    if (r != NULL && !kira_find_send(x, r, &x->k->id, 0, via))
+    if (r != NULL && !kira_find_send(x, r, target, 0, via))
         kira_request_end(x, r);
+}
+
+/* A random identifier that would belong into the last bucket. */
+static struct hd_id kira_last_bucket_target(struct kira_call *x)
+{
+    struct hd_id id;
+
+    hd_random_bytes(x->c->random, id.b, HD_ID_BYTES);
+    for (unsigned i = 0; i + 1u < x->k->buckets; i++) {
+        uint8_t mask = (uint8_t)(0x80u >> (i % 8));
+        id.b[i / 8] = (uint8_t)((id.b[i / 8] & ~mask) | (x->k->id.b[i / 8] & mask));
+    }
+    return id;
 }
 
 /* Any neighbour or contact outside the last bucket, by chance. */
@@ -83,12 +97,14 @@ void kira_join_due(struct kira_call *x)
     if (n == 0)
         return; /* isolated: the next neighbour starts again */
     k->join_rounds++;
-    kira_join_ask(x, near[0].node);
-    if (n > 1 && k->join_rounds % 2 == 0)
-        kira_join_ask(x, near[1 + hd_random_below(x->c->random, n - 1)].node);
+    kira_join_ask(x, near[0].node, &k->id);
+    /* an answer holds some ten entries: the rest of the last bucket is asked for by other targets
+     */
+    struct hd_id other = kira_last_bucket_target(x);
+    kira_join_ask(x, near[hd_random_below(x->c->random, n)].node, &other);
     hd_node shallow = kira_random_shallow(x);
     if (shallow != 0 && shallow != near[0].node)
-        kira_join_ask(x, shallow);
+        kira_join_ask(x, shallow, &k->id);
     kira_arm(x, &k->join, KIRA_T_JOIN, x->c->now + kira_jitter(x, k->join_wait));
     k->join_wait = hd_time_min(2 * k->join_wait, HD_KIRA_JOIN_LAST);
 }
@@ -100,12 +116,12 @@ void kira_new_close_contact(struct kira_call *x, hd_node node)
     struct kira *k = x->k;
     bool young = x->c->now - k->started < HD_SEC(10);
 
-    if (k->isolated || x->c->now - k->last_bucket_news < (young ? HD_MS(25) : HD_SEC(1))) {
+    if (k->isolated || x->c->now - k->last_bucket_news < (young ? HD_MS(100) : HD_SEC(1))) {
         kira_probe_want(x, kira_contact_find(k, node), HD_KIRA_PROBE_DELAY);
         return;
     }
     k->last_bucket_news = x->c->now;
-    kira_join_ask(x, node);
+    kira_join_ask(x, node, &k->id);
     kira_update_queue(x, node, HD_KIRA_ANNOUNCE);
 }
 
@@ -126,11 +142,12 @@ static void kira_explore_slow_down(struct kira_call *x)
         missing += (uint32_t)HD_MAX(k->cfg.shallow_bucket_size - k->in_bucket[b], 0);
     sum += missing * 16; /* a missing contact counts like a long path */
     bool gained = k->explore_sum == 0 || sum + k->explore_sum / 50 < k->explore_sum;
+    hd_time factor = sum < k->explore_sum ? 2 : 4;
     k->explore_sum = sum;
     if (gained)
         k->explore_wait = HD_KIRA_EXPLORE_FIRST;
     else
-        k->explore_wait = hd_time_min(2 * k->explore_wait, HD_KIRA_EXPLORE_LAST);
+        k->explore_wait = hd_time_min(factor * k->explore_wait, HD_KIRA_EXPLORE_LAST);
 }
 
 /* Half of the lookups are uniform; half aim at a bucket chosen at random, which uniform IDs

@@ -102,6 +102,25 @@ bool kira_probe_send(struct kira_call *x, struct kira_contact *p, bool proposed,
     return true;
 }
 
+/*
+ * Refreshes the labels of a path that carries nothing now by a PathSetupReq: it has no answer and
+ * ends where the rest exists by precomputation, so it costs a hop or two where a probe costs the
+ * whole way and back.
+ */
+static void kira_refresh(struct kira_call *x, struct kira_contact *p)
+{
+    hd_node path[HD_KIRA_PATH_MAX];
+    uint32_t len = kira_path_read(x->k, p->active, path);
+    struct kira_out o;
+
+    if (!kira_out_begin(x, &o, HD_KIRA_SETUP_REQ, 0, kira_id(x, p->node), kira_msg_id(x),
+                        HD_ID_BYTES * (len + 1) + 16))
+        return;
+    kira_out_route(x, &o, path, len);
+    kira_out_to_uln(x, &o, path[0]);
+    p->setup_ms = kira_ms(x->k, x->c->now);
+}
+
 void kira_on_probe_req(struct kira_call *x, const struct hd_kira_msg *m)
 {
     struct kira_out o;
@@ -195,6 +214,8 @@ void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     p = kira_contact_find(x->k, p->node);
     if (p != NULL && p->proposed != 0)
         kira_probe_want(x, p, HD_KIRA_PROBE_SOON);
+    if (p != NULL && p->len > HD_KIRA_NO_SETUP_LEN && (p->flags & KIRA_CONTACT_SETUP) == 0)
+        kira_contact_dirty(x, p); /* it answered over another path than the one in use */
 }
 
 void kira_probe_timeout(struct kira_call *x, struct kira_request *r)
@@ -258,8 +279,15 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
         p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;
         kira_contact_dirty(x, p);
     }
-    if (valid && !probing && explicit_path && (p->flags & KIRA_CONTACT_SETUP) != 0 &&
-        kira_contact_carries(x, p) && kira_older(now_ms, p->setup_ms, HD_KIRA_LABEL_REFRESH))
+    bool refresh = valid && !probing && explicit_path && (p->flags & KIRA_CONTACT_SETUP) != 0 &&
+                   kira_contact_carries(x, p) &&
+                   kira_older(now_ms, p->setup_ms, HD_KIRA_LABEL_REFRESH);
+    if (refresh && kira_contact_in_use(x, p))
+        kira_probe_send(x, p, false, HD_KIRA_PROBE_TIMEOUT, 0);
+    else if (refresh)
+        kira_refresh(x, p);
+    else if (valid && !probing && explicit_path && (p->flags & KIRA_CONTACT_SETUP) == 0 &&
+             kira_contact_carries(x, p))
         kira_probe_send(x, p, false, HD_KIRA_PROBE_TIMEOUT, 0);
     else if (valid && !probing && kira_older(now_ms, p->seen_ms, HD_KIRA_AGE_PROBE))
         kira_probe_send(x, p, false, HD_KIRA_PROBE_TIMEOUT, 0);
