@@ -83,14 +83,32 @@ static void on_interface(struct hd_router_role *r, const struct hd_in_interface 
         *p = r->interfaces[--r->interface_count];
         known = false;
     }
-    if (r->started && !known) {
+    if (r->interfaces_told && !known) {
         deliver_interface(r, i);
     }
+}
+
+/* The first hello goes out with the first interface: not before there is a socket for it. */
+static void begin_interfaces(struct hd_router_role *r)
+{
+    if (!r->started || r->interfaces_told || !hd_driver_ports_open(&r->driver)) {
+        return;
+    }
+    r->interfaces_told = true;
+    for (uint32_t i = 0; i < r->interface_count; i++) {
+        deliver_interface(r, &r->interfaces[i].i);
+    }
+    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d",
+                r->begin.adopted, r->interface_count, hd_privileges_is_realtime());
+    (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
 }
 
 /* A new system has told what there is: what it did not name is gone. */
 static void sweep_interfaces(struct hd_router_role *r)
 {
+    if (!r->interfaces_told) {
+        return;
+    }
     for (uint32_t i = 0; i < r->interface_count;) {
         if (r->interfaces[i].seen) {
             i++;
@@ -187,12 +205,7 @@ static void on_synced(struct hd_router_role *r)
     forget_saved(r);
     r->started = true;
     r->started_at = hd_clock_now();
-    for (uint32_t i = 0; i < r->interface_count; i++) {
-        deliver_interface(r, &r->interfaces[i].i);
-    }
-    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d",
-                r->begin.adopted, r->interface_count, hd_privileges_is_realtime());
-    (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
+    begin_interfaces(r);
 }
 
 /* --- records of system ---------------------------------------------------------------------------
@@ -278,15 +291,17 @@ static void on_port(struct hd_router_role *r, struct hd_message *m)
 {
     const struct hd_msg_port_opened *p = m->body;
     if (p->error < 0 || m->nfds != 2 || !r->started) {
-        /* Without its port the core is deaf; whoever reads the log knows more from system. */
+        /* Without its port the core is deaf: better to try again, more and more rarely. */
         hd_log_line(&r->log, HD_LOG_ERROR, "port-not-open", "core=%u port=%u error=%s", p->core,
                     p->port, hd_error_name(p->error));
+        leave(r, "no-port");
         return;
     }
     m->nfds = 0;
     if (hd_driver_port_opened(&r->driver, p->core, p->port, m->fds[0], m->fds[1]) < 0) {
         leave(r, "port-refused");
     }
+    begin_interfaces(r);
 }
 
 static void on_system_message(struct hd_router_role *r, struct hd_message *m)

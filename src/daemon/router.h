@@ -44,7 +44,8 @@ struct hd_router_role {
     struct hd_loop loop;
     struct hd_loop_source keeper, system, manage;
     struct hd_driver driver;
-    bool started; /* the core runs */
+    bool started;         /* the core runs */
+    bool interfaces_told; /* and knows its interfaces */
     bool stop, keep;
     int exit_status;
     hd_time started_at;

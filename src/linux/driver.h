@@ -119,6 +119,9 @@ HD_MUST_USE int hd_driver_icmp(struct hd_driver *d, int fd);
 HD_MUST_USE int hd_driver_port_opened(struct hd_driver *d, uint16_t core, uint16_t port, int fd,
                                       int witness);
 
+/* Whether the host has opened all that it was asked for. */
+bool hd_driver_ports_open(const struct hd_driver *d);
+
 HD_MUST_USE int hd_driver_start(struct hd_driver *d, uint8_t core, const struct hd_start *s);
 /* Last messages, model emptied. */
 void hd_driver_stop(struct hd_driver *d);

@@ -66,6 +66,16 @@ void hd_driver_port_close(struct hd_driver *d, struct hd_driver_port *p)
     *p = (struct hd_driver_port){.fd = -1, .witness = -1, .source.fd = -1};
 }
 
+bool hd_driver_ports_open(const struct hd_driver *d)
+{
+    for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
+        if (d->ports[i].used && d->ports[i].fd < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void open_port(struct hd_driver *d, uint16_t core, const struct hd_fx_port *spec)
 {
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
