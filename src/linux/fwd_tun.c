@@ -7,6 +7,7 @@
  * model; `apply` only says so, and keeps the index of admitted neighbours.
  */
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,17 @@ static void prepare_arrivals(const struct hd_tun *t, struct arrivals *a, unsigne
     }
 }
 
+/* What does not was let through by the socket's filter for its being an echo request. */
+static bool bears_our_prefix(const struct hd_tun *t, const struct hd_tun_packet *p)
+{
+    if (p->len < HD_IP6_BYTES) {
+        return true; /* to be refused there */
+    }
+    int from = p->bytes[8] << 8 | p->bytes[9], to = p->bytes[24] << 8 | p->bytes[25];
+    return from == t->node_prefix || from == t->label_prefix || to == t->node_prefix ||
+           to == t->label_prefix;
+}
+
 static void take_arrival(struct hd_tun *t, const struct arrivals *a, unsigned i)
 {
     const struct mmsghdr *m = &a->message[i];
@@ -292,7 +304,17 @@ static void take_arrival(struct hd_tun *t, const struct arrivals *a, unsigned i)
         .len = (uint32_t)(m->msg_len - sizeof a->vnet[i]),
         .vnet = a->vnet[i],
     };
-    hd_tun_from_link(t, &p, (uint32_t)from->sll_ifindex, &mac);
+    bool unfinished = (p.vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
+    if (p.len < ETH_HLEN || (unfinished && p.vnet.csum_start < ETH_HLEN)) {
+        t->counters[HD_TUN_DROP_MALFORMED]++;
+        return;
+    }
+    hd_tun_strip(&p, ETH_HLEN);
+    if (bears_our_prefix(t, &p)) {
+        hd_tun_from_link(t, &p, (uint32_t)from->sll_ifindex, &mac);
+    } else {
+        hd_tun_reflect(t, &p, (uint32_t)from->sll_ifindex, &mac);
+    }
 }
 
 static unsigned poll_links(struct hd_tun *t, unsigned max)

@@ -8,6 +8,7 @@
  *   fwd_tun_guard.c   system process: filters that keep the kernel out
  *   fwd_tun.c         router process: open, poll, counters
  *   fwd_tun_path.c    what happens to a packet: a mirror of bpf/kira0.bpf.c and bpf/link.bpf.c
+ *   fwd_tun_echo.c    the echo of neighbours, returned at once
  *   fwd_tun_io.c      queue to the links, writing to kira0
  *   fwd_tun_gso.c     super-packets and unfinished checksums; pure
  *   fwd_tun_report.c  what the router hears of: flows and problems, limited
@@ -34,6 +35,11 @@
 #define HD_TUN_GRE       0x000086ddu
 #define HD_TUN_HOP_LIMIT 64 /* of a new outer header */
 #define HD_IP6_BYTES     40
+
+/* The 16-byte echo of KIRA (core/kira/wire.h): UDP length; magic and type. */
+#define HD_TUN_ECHO_UDP     24
+#define HD_TUN_ECHO_REQUEST 0xec01
+#define HD_TUN_ECHO_REPLY   0xec02
 
 /* Younger than the kernel headers of Debian 12. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -121,6 +127,7 @@ int hd_tun_ecn(uint8_t outer, uint8_t inner);
     X(SWAPPED, "forward.swapped")                                                                  \
     X(OVERLAY, "forward.overlay")                                                                  \
     X(DELIVERED, "forward.delivered")                                                              \
+    X(REFLECTED, "forward.echo-reflected")                                                         \
     X(SEGMENTED, "forward.segmented")                                                              \
     X(DROP_NO_ROUTE, "drop.no-route")                                                              \
     X(DROP_UNREACHABLE, "drop.unreachable")                                                        \
@@ -150,6 +157,7 @@ enum hd_tun_counter {
 #define HD_TUN_FLOWS_MAX       1024
 #define HD_TUN_FLOW_EVERY      HD_SEC(8)
 #define HD_TUN_LIMITS_MAX      1024
+#define HD_TUN_ECHOES_MAX      256
 #define HD_TUN_REPORT_RATE_HZ  10 /* about one label or destination and source; */
 #define HD_TUN_REPORT_BURST    5
 #define HD_TUN_REPORTS_RATE_HZ 1000 /* about all */
@@ -167,13 +175,22 @@ struct hd_tun_reports {
     struct hd_tun_limit {
         uint64_t about;
         hd_time full_at;
-    } limit[HD_TUN_LIMITS_MAX];
+    } limit[HD_TUN_LIMITS_MAX], echo[HD_TUN_ECHOES_MAX];
 };
 
 /* Counts a packet to a destination: the number to report now, or 0. */
 uint64_t hd_tun_note_flow(struct hd_tun_reports *r, const struct hd_ip6 *to, hd_time now);
 /* Whether one more report of this kind about the packet (its first IPv6 header) may be made. */
 bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *packet, hd_time now);
+
+/*
+ * Whether an echo of this station may be answered now: 4000 a second, as in the other back-end,
+ * whose policing of all control traffic has no counterpart here.
+ */
+#define HD_TUN_ECHO_RATE_HZ 4000
+#define HD_TUN_ECHO_BURST   2000
+bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                        hd_time now);
 
 /* --- the fast half -------------------------------------------------------------------------------
  */
@@ -226,6 +243,13 @@ void hd_tun_from_device(struct hd_tun *t, struct hd_tun_packet *p);
 /* A packet with one of our prefixes that arrived over a link. */
 void hd_tun_from_link(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
                       const struct hd_mac *from);
+
+/*
+ * Returns an echo request to the neighbour that sent it, without waiting for the router. The kernel
+ * has delivered the request itself, unharmed.
+ */
+void hd_tun_reflect(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
+                    const struct hd_mac *from);
 
 HD_MUST_USE int hd_tun_output_make(struct hd_tun *t);
 void hd_tun_output_free(struct hd_tun *t);

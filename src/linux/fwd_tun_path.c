@@ -116,7 +116,7 @@ static void refuse(struct hd_tun *t, enum hd_tun_counter why, struct hd_in_repor
     if (r->kind != 0) {
         r->to = address_at(ip, AT_DESTINATION);
         r->source = address_at(ip, AT_SOURCE);
-        if (prefix_at(ip, AT_DESTINATION) == t->label_prefix) {
+        if (prefix_at(ip, AT_DESTINATION) == t->label_prefix) { /* else the caller's, or none */
             memcpy(r->label.b, ip + AT_DESTINATION + 2, sizeof r->label.b);
         }
         t->sink->report(t->sink->user, r);
@@ -152,10 +152,12 @@ struct egress {
     const struct hd_adj_value *to;
 };
 
-/* Finds where an adjacency leads; false when the packet (whose header at `at` counts) was dropped.
+/*
+ * Finds where an adjacency leads; false when the packet (whose header at `at` counts) was dropped.
+ * `own` is the label that we would give it, NULL when it has one or gets none.
  */
 static bool find_egress(struct hd_tun *t, uint32_t adj, struct egress *out,
-                        const struct hd_tun_packet *p, uint32_t at)
+                        const struct hd_tun_packet *p, uint32_t at, const struct hd_label *own)
 {
     const struct hd_adj *a = hd_model_adj(t->model, adj);
     uint32_t mtu = a != NULL ? hd_tun_mtu(t, a->v.ifindex) : 0;
@@ -166,6 +168,9 @@ static bool find_egress(struct hd_tun *t, uint32_t adj, struct egress *out,
     *out = (struct egress){.adj = adj, .mtu = mtu, .to = &a->v};
     if (a->v.down) {
         struct hd_in_report r = {.kind = HD_REPORT_EGRESS_DEAD, .adj = adj};
+        if (own != NULL) {
+            r.label = *own;
+        }
         refuse(t, HD_TUN_DROP_EGRESS_DEAD, &r, no_error, p, at);
         return false;
     }
@@ -179,10 +184,11 @@ static bool find_egress(struct hd_tun *t, uint32_t adj, struct egress *out,
 static bool check_onward(struct hd_tun *t, const struct hd_route_entry *route, struct egress *out,
                          const struct hd_tun_packet *p, uint32_t at)
 {
-    if (!find_egress(t, route->v.adj, out, p, at)) {
+    bool encap = route->v.act == HD_ROUTE_ENCAP;
+    if (!find_egress(t, route->v.adj, out, p, at, encap ? &route->v.out : NULL)) {
         return false;
     }
-    uint32_t mtu = route->v.act == HD_ROUTE_ENCAP ? out->mtu - HD_ENCAP_BYTES : out->mtu;
+    uint32_t mtu = encap ? out->mtu - HD_ENCAP_BYTES : out->mtu;
     if (route->v.mtu != 0 && route->v.mtu < mtu) {
         mtu = route->v.mtu;
     }
@@ -355,7 +361,7 @@ static void swap(struct hd_tun *t, const struct hd_label_entry *l, struct hd_tun
         refuse_plainly(t, HD_TUN_DROP_HOP_LIMIT, TIME_EXCEEDED, p, 0);
         return;
     }
-    if (!find_egress(t, l->v.adj, &out, p, 0)) {
+    if (!find_egress(t, l->v.adj, &out, p, 0, NULL)) {
         return;
     }
     if (hd_tun_wire_len(p) > out.mtu) {

@@ -47,13 +47,21 @@ static bool bucket_has(hd_time full_at, hd_time now, int64_t rate_hz, int64_t bu
     return *after - now <= burst * token;
 }
 
-bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *packet, hd_time now)
+/* The bucket of something in a table: its own, or the one of what shares the place with it. */
+static struct hd_tun_limit *limit_place(struct hd_tun_limit *table, uint32_t size, uint64_t about,
+                                        hd_time now)
 {
-    uint64_t about = hd_hash64(r->salt ^ kind, packet + 8, 32);
-    struct hd_tun_limit *l = &r->limit[about % HD_TUN_LIMITS_MAX];
+    struct hd_tun_limit *l = &table[about % size];
     if (l->about != about && l->full_at <= now) {
         l->about = about; /* the place of something long past */
     }
+    return l;
+}
+
+bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *packet, hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ kind, packet + 8, 32);
+    struct hd_tun_limit *l = limit_place(r->limit, HD_TUN_LIMITS_MAX, about, now);
     hd_time one, all;
     if (!bucket_has(l->full_at, now, HD_TUN_REPORT_RATE_HZ, HD_TUN_REPORT_BURST, &one) ||
         !bucket_has(r->all_full_at, now, HD_TUN_REPORTS_RATE_HZ, HD_TUN_REPORTS_BURST, &all)) {
@@ -61,5 +69,18 @@ bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *p
     }
     l->full_at = one;
     r->all_full_at = all;
+    return true;
+}
+
+bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                        hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
+    struct hd_tun_limit *l = limit_place(r->echo, HD_TUN_ECHOES_MAX, about, now);
+    hd_time after;
+    if (!bucket_has(l->full_at, now, HD_TUN_ECHO_RATE_HZ, HD_TUN_ECHO_BURST, &after)) {
+        return false;
+    }
+    l->full_at = after;
     return true;
 }

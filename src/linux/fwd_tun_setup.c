@@ -132,35 +132,49 @@ static int lock_filter(int fd, struct sock_filter *code, uint16_t len)
 
 /*
  * Frames for this host, on Ethernet, not of a VLAN, whose destination or source has one of our
- * prefixes. Offsets count from the IPv6 header.
+ * prefixes; and echo requests of neighbours.
  */
 static int filter_receive(int fd, uint16_t node_prefix, uint16_t label_prefix)
 {
+    const uint32_t ip = (uint32_t)SKF_NET_OFF, ancillary = (uint32_t)SKF_AD_OFF;
     struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 13),
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_HATYPE)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_ETHER, 0, 11),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 9),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7),
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, node_prefix, 4, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, label_prefix, 3, 0),
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 8),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, node_prefix, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, label_prefix, 0, 1),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ancillary + SKF_AD_PROTOCOL),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 21),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ancillary + SKF_AD_HATYPE),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_ETHER, 0, 19),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ancillary + SKF_AD_PKTTYPE),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 17),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ancillary + SKF_AD_VLAN_TAG_PRESENT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 15),
+        /* destination, source */
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ip + 24),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, node_prefix, 12, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, label_prefix, 11, 0),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ip + 8),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, node_prefix, 9, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, label_prefix, 8, 0),
+        /* UDP of the right length to KIRA's port, with an echo request in it */
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ip + 6),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 7),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ip + HD_IP6_BYTES + 2),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HD_KIRA_UDP_PORT, 0, 5),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ip + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HD_TUN_ECHO_UDP, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ip + HD_IP6_BYTES + 8),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HD_TUN_ECHO_REQUEST, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, HD_TUN_PACKET),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
     return lock_filter(fd, code, HD_ARRAY_LEN(code));
 }
 
-/* The filter is in place before the socket is bound to a protocol and hears anything. */
+/*
+ * The filter is in place before the socket is bound to a protocol and hears anything. Raw, because
+ * only such sockets tell of offloads.
+ */
 static int open_receive(const struct tun_setup *s)
 {
-    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return HD_ESYS;
     }
