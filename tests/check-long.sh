@@ -21,9 +21,7 @@ fi
 if build tidy 900 'clang: build for clang-tidy' clang; then
     step tidy 3600 'clang-tidy' tools/run-tidy.sh "$OUT/tidy" "$JOBS"
 fi
-step cppcheck 1800 'cppcheck' cppcheck --quiet --error-exitcode=1 --inline-suppr -j "$JOBS" \
-    --enable=warning,portability,performance --suppress=missingInclude --suppress=normalCheckLevelMaxBranches \
-    --std=c11 -I src -I bpf -I tests -i src/bpf src
+step cppcheck 1800 'cppcheck' tools/run-cppcheck.sh "$JOBS"
 build analyzer 3600 'gcc -fanalyzer: no finding' gcc -Dc_args=-fanalyzer -Dtests=false
 
 fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-3600}
