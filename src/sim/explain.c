@@ -54,6 +54,19 @@ static void print_neighbours(struct hd_sim *s, uint32_t node)
     putchar('\n');
 }
 
+static void print_vicinity(struct hd_sim *s, uint32_t node)
+{
+    struct hd_row_cursor cursor = {0};
+    struct hd_kira_row_vicinity row;
+    printf("  vicinity of node %u (distance, sequence observed and synchronised, degree):", node);
+    while (!cursor.end &&
+           hd_router_rows(hd_sim_router(s, node), HD_CORE_KIRA, HD_KIRA_LIST_VICINITY, &cursor,
+                          &row, 1, hd_sim_local_time(s, node)) == 1)
+        printf(" %u (%u, %u %u, %u)", number_of(s, &row.id), row.distance, row.observed,
+               row.synchronised, row.degree);
+    putchar('\n');
+}
+
 void hd_sim_explain(struct hd_sim *s, uint32_t from, uint32_t to)
 {
     struct hd_sim_walk w;
@@ -71,6 +84,8 @@ void hd_sim_explain(struct hd_sim *s, uint32_t from, uint32_t to)
             continue;
         print_contact(s, places[i], to);
         print_neighbours(s, places[i]);
+        if (i == 1)
+            print_vicinity(s, places[i]);
     }
 }
 
