@@ -23,6 +23,7 @@
 enum hd_column_type {
     HD_COL_UINT = 1, /* unsigned of `size` bytes: 1, 2, 4 or 8 */
     HD_COL_INT,      /* signed of `size` bytes: 4 or 8 */
+    HD_COL_HEX,      /* unsigned, written in hexadecimal: a string in JSON */
     HD_COL_BOOL,     /* uint8_t */
     HD_COL_ENUM,     /* uint8_t, an index into `names` */
     HD_COL_ID,       /* struct hd_id */
@@ -77,6 +78,8 @@ struct hd_list {
     uint8_t flags;
     uint8_t column_count;
     const struct hd_column *columns;
+    /* JSON members that follow from several columns, such as the name of a value; or NULL. */
+    void (*extra)(const void *row, struct hd_json *j);
 };
 
 /* The list with this number, NULL when there is none. */

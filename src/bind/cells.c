@@ -130,6 +130,9 @@ void hd_column_text(const struct hd_column *c, const void *row, char *buf)
     case HD_COL_CHARS:
         clean_copy(buf, at(c, row), c->size);
         break;
+    case HD_COL_HEX:
+        snprintf(buf, HD_CELL_MAX, "%" PRIx64, hd_column_uint(c, row));
+        break;
     case HD_COL_ENUM:
         e = hd_column_enum(c, row);
         if (e)

@@ -26,7 +26,8 @@
 #define HD_LIST(CORE, NUMBER, NAME, WHAT, S, COLUMNS, FLAGS)                                       \
     {                                                                                              \
         .core = (CORE), .list = (NUMBER), .name = (NAME), .what = (WHAT), .row_size = sizeof(S),   \
-        .flags = (FLAGS), .column_count = HD_ARRAY_LEN(COLUMNS), .columns = (COLUMNS)              \
+        .flags = (FLAGS), .column_count = HD_ARRAY_LEN(COLUMNS), .columns = (COLUMNS),             \
+        .extra = NULL                                                                              \
     }
 
 /* Shorthands that keep a column on one line. */

@@ -68,6 +68,8 @@ void hd_row_json_members(const struct hd_list *l, const void *row, struct hd_jso
         else
             value_json(c, row, j);
     }
+    if (l->extra)
+        l->extra(row, j);
 }
 
 void hd_row_json(const struct hd_list *l, const void *row, struct hd_json *j)

@@ -170,6 +170,15 @@ static const struct hd_column event_columns[] = {
 #undef S
 };
 
+/* What `value` means depends on the event. */
+static void event_extra(const void *row, struct hd_json *j)
+{
+    const struct hd_kira_row_event *e = row;
+
+    if (e->event == HD_KIRA_EV_STATE && e->value < HD_ARRAY_LEN(state_names))
+        hd_json_kv_string(j, "state", state_names[e->value].name);
+}
+
 static const struct hd_list lists[] = {
     HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_STATUS, "status", "The node in one row.",
             struct hd_kira_row_status, status_columns, HD_LIST_ONE),
@@ -189,8 +198,17 @@ static const struct hd_list lists[] = {
             ping_columns, HD_LIST_REPLY),
     HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_PATH, "path", "Nodes on the way.", struct hd_kira_row_hop,
             path_columns, HD_LIST_REPLY),
-    HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_EVENT, "events", "What changes.", struct hd_kira_row_event,
-            event_columns, HD_LIST_EVENTS),
+    {
+        .core = HD_CORE_KIRA,
+        .list = HD_KIRA_LIST_EVENT,
+        .name = "events",
+        .what = "What changes.",
+        .row_size = sizeof(struct hd_kira_row_event),
+        .flags = HD_LIST_EVENTS,
+        .column_count = HD_ARRAY_LEN(event_columns),
+        .columns = event_columns,
+        .extra = event_extra,
+    },
 };
 
 const struct hd_lists hd_lists_kira = {HD_CORE_KIRA, "kira", lists, HD_ARRAY_LEN(lists)};

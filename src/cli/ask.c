@@ -27,6 +27,8 @@ int hd_cli_error(const struct hd_cli *c, const char *code, const char *format, .
     va_start(ap, format);
     vsnprintf(message, sizeof message, format, ap);
     va_end(ap);
+    if (c->quiet)
+        return HD_CLI_FAILED;
     if (!c->json) {
         fflush(stdout);
         fprintf(stderr, "heddle: %s\n", message);
@@ -46,6 +48,8 @@ bool hd_cli_answer_error(struct hd_cli *c, const json_t *answer)
 
     if (!e)
         return false;
+    if (c->quiet)
+        return true;
     if (c->json) {
         hd_cli_print_json(json_pack("{s:O}", "error", e));
         return true;

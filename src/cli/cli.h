@@ -24,6 +24,7 @@ struct hd_cli {
     const char *args[4]; /* after the command */
     int arg_count;
     bool json, wide, all, help;
+    bool quiet;  /* errors are not told: asked again and again until something works */
     bool colour; /* stdout is a terminal that shows it */
     /* up */
     bool new_fabric, open_fabric;
@@ -121,6 +122,8 @@ int hd_cli_exec_tool(const char *name, char **argv);
 bool hd_service_by_systemd(const struct hd_cli *c);
 int hd_service_start(struct hd_cli *c);
 int hd_service_systemctl(struct hd_cli *c, const char *verb);
+/* Waits until the router runs its core: its process id, 0 when it did not in time. */
+json_int_t hd_service_ready(const struct hd_cli *c, json_int_t other_than, int timeout_ms);
 /* Waits until heddled answers (or, want false, until it does not): true when it happened. */
 bool hd_service_wait(const struct hd_cli *c, bool want, int timeout_ms);
 /* Path of a program of ours: beside this one, then where packages put it. buf: size bytes. */

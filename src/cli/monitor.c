@@ -21,6 +21,7 @@ static void print_value(const json_t *v)
 static bool redundant(const char *key, const json_t *row)
 {
     return strcmp(key, "at-ms") == 0 || strcmp(key, "event") == 0 ||
+           (strcmp(key, "value") == 0 && json_object_get(row, "state")) ||
            (strcmp(key, "ifindex") == 0 && json_object_get(row, "interface"));
 }
 

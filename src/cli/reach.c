@@ -110,15 +110,28 @@ static void find_programs(struct listeners *l)
         closedir(d);
 }
 
+/* Our own port is no news. */
+static void drop_own(struct listeners *l)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < l->len; i++) {
+        if (strcmp(l->v[i].program, "heddled") != 0)
+            l->v[kept++] = l->v[i];
+    }
+    l->len = kept;
+}
+
 void hd_reach_print(void)
 {
     struct listeners l = {.len = 0};
 
     read_table(&l, "/proc/net/tcp6", "tcp", 0x0a);
     read_table(&l, "/proc/net/udp6", "udp", 0x07);
+    find_programs(&l);
+    drop_own(&l);
     if (l.len == 0)
         return;
-    find_programs(&l);
     printf("Every node of the fabric can reach what listens on all addresses here:\n");
     for (size_t i = 0; i < l.len; i++)
         printf("  %s %u  %s\n", l.v[i].protocol, l.v[i].port, l.v[i].program);

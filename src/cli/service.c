@@ -126,6 +126,44 @@ bool hd_service_wait(const struct hd_cli *c, bool want, int timeout_ms)
     return false;
 }
 
+/* The pid of the router if its core runs, from one answer to `status`. */
+static json_int_t ready_router(const json_t *status)
+{
+    const json_t *daemon = json_object_get(status, "daemon");
+    const char *core = json_string_value(json_object_get(daemon, "core"));
+    json_t *processes = json_object_get(status, "processes"), *p;
+    size_t i;
+
+    if (!core || !*core)
+        return 0;
+    json_array_foreach(processes, i, p)
+    {
+        const char *name = json_string_value(json_object_get(p, "name"));
+        if (name && strcmp(name, "router") == 0)
+            return json_integer_value(json_object_get(p, "pid"));
+    }
+    return 0;
+}
+
+json_int_t hd_service_ready(const struct hd_cli *c, json_int_t other_than, int timeout_ms)
+{
+    struct hd_cli asker = *c;
+    json_int_t pid = 0;
+    json_t *rows;
+
+    asker.quiet = true;
+    for (int waited = 0;; waited += 50) {
+        if (hd_cli_fetch(&asker, hd_request_make("status", NULL), &rows, NULL) == HD_CLI_OK)
+            pid = ready_router(json_array_get(rows, 0));
+        json_decref(rows);
+        if (pid != 0 && pid != other_than)
+            return pid;
+        if (waited >= timeout_ms)
+            return 0;
+        poll(NULL, 0, 50);
+    }
+}
+
 int hd_cli_exec_tool(const char *name, char **argv)
 {
     char path[PATH_MAX], tool[32];

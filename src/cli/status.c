@@ -35,7 +35,11 @@ static void state_line(const struct hd_cli *c, const json_t *s)
 
     label(c, "State");
     if (!json_object_get(s, "state")) {
-        printf("running, without KIRA (core \"%s\")\n", text(json_object_get(s, "daemon"), "core"));
+        const char *core = text(json_object_get(s, "daemon"), "core");
+        if (*core)
+            printf("running, without KIRA (core \"%s\")\n", core);
+        else
+            printf("%sstarting%s\n", hd_colour(c, "warn"), hd_colour_end(c));
         return;
     }
     printf("%s%s%s", hd_colour(c, tone), state, hd_colour_end(c));

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,7 +188,7 @@ static int start(struct hd_cli *c)
 
     if (status != HD_CLI_OK)
         return status;
-    if (!hd_service_wait(c, true, START_MS))
+    if (!hd_service_wait(c, true, START_MS) || hd_service_ready(c, 0, START_MS) == 0)
         return hd_cli_error(c, "no-answer", "heddled was started but does not answer after %d s",
                             START_MS / 1000);
     if (!c->json)
@@ -265,43 +264,14 @@ int hd_cli_down(struct hd_cli *c)
     return done(c, "down", "heddled is down; nothing of it is left in the kernel.");
 }
 
-/* The router's process, 0 while there is none that answers. Quiet: used while all restarts. */
-static json_int_t router_pid(const struct hd_cli *c)
-{
-    struct hd_cli quiet = *c;
-    struct hd_socket s;
-    json_t *answer, *processes, *p;
-    json_int_t pid = 0;
-    size_t i;
-
-    if (hd_cli_probe(c) != 0 || hd_socket_open(&quiet, &s) != HD_CLI_OK)
-        return 0;
-    answer =
-        hd_socket_send(&s, hd_request_make("processes", NULL)) == 0 ? hd_socket_read(&s) : NULL;
-    hd_socket_close(&s);
-    processes = json_object_get(answer, "rows");
-    json_array_foreach(processes, i, p)
-    {
-        const char *name = json_string_value(json_object_get(p, "name"));
-        if (name && strcmp(name, "router") == 0)
-            pid = json_integer_value(json_object_get(p, "pid"));
-    }
-    json_decref(answer);
-    return pid;
-}
-
 int hd_cli_restart(struct hd_cli *c)
 {
-    json_int_t before = router_pid(c), after = before;
+    json_int_t before = hd_service_ready(c, 0, 0);
     int status = control(c, "restart");
 
     if (status != HD_CLI_OK)
         return status;
-    for (int waited = 0; waited < RESTART_MS && (after == before || after == 0); waited += 50) {
-        poll(NULL, 0, 50);
-        after = router_pid(c);
-    }
-    if (after == before || after == 0)
+    if (hd_service_ready(c, before, RESTART_MS) == 0)
         return hd_cli_error(c, "no-answer", "no new router process after %d s", RESTART_MS / 1000);
     return done(c, "restarted", "All processes of heddled are new; forwarding went on.");
 }

@@ -110,7 +110,8 @@ static void kira_rows(int fd, const struct hd_msg_rows_req *q)
 
 static void driver_rows(int fd, const struct hd_msg_rows_req *q)
 {
-    struct hd_row_driver d = {.backend = "ebpf", .features = "transit tc", .node_prefix = 0xfc00};
+    struct hd_row_driver d = {
+        .backend = "ebpf", .core = "kira", .features = "transit tc", .node_prefix = 0xfc00};
     struct hd_row_process p[2] = {{"keeper", HD_PROCESS_READY, 10, 0, 0, 0},
                                   {"router", HD_PROCESS_READY, (uint32_t)getpid(), 2, 0, 9}};
     struct hd_channel_counter c[1] = {{"policed", 3}};

@@ -38,6 +38,8 @@ static size_t natural_size(const struct hd_column *c)
         return 8;
     case HD_COL_ENUM:
         return 1;
+    case HD_COL_HEX:
+        return 2;
     default:
         return c->size;
     }
@@ -242,6 +244,14 @@ static void golden_json(void **state)
     o = row_object(hd_list_find(HD_CORE_MODEL, HD_LIST_LABELS), &label);
     assert_true(json_is_null(json_object_get(o, "expires-in-ms")));
     assert_string_equal(json_string_value(json_object_get(o, "action")), "swap");
+    json_decref(o);
+    struct hd_kira_row_event e = {.event = HD_KIRA_EV_STATE, .value = HD_KIRA_JOINED};
+    o = row_object(hd_list_find(HD_CORE_KIRA, HD_KIRA_LIST_EVENT), &e);
+    assert_string_equal(json_string_value(json_object_get(o, "state")), "joined");
+    json_decref(o);
+    struct hd_row_driver d = {.node_prefix = 0xfc00};
+    o = row_object(hd_list_find(HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS), &d);
+    assert_string_equal(json_string_value(json_object_get(o, "node-prefix")), "fc00");
     json_decref(o);
     /* A path longer than the row shows what the row holds, and the true length. */
     o = row_object(hd_list_find(HD_CORE_KIRA, HD_KIRA_LIST_CONTACTS), &c);
