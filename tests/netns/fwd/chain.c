@@ -133,6 +133,7 @@ void chain_make(void)
 
 void chain_remove(void)
 {
-    for (unsigned i = 0; i < CHAIN; i++)
+    /* The last first: each process holds the channels to those started before it. */
+    for (unsigned i = CHAIN; i-- > 0;)
         node_stop(&chain.n[i]);
 }
