@@ -135,4 +135,5 @@ void hd_reach_print(void)
     printf("Every node of the fabric can reach what listens on all addresses here:\n");
     for (size_t i = 0; i < l.len; i++)
         printf("  %s %u  %s\n", l.v[i].protocol, l.v[i].port, l.v[i].program);
+    printf("\n");
 }

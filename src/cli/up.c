@@ -193,8 +193,6 @@ static int start(struct hd_cli *c)
                             START_MS / 1000);
     if (!c->json)
         hd_reach_print();
-    if (!c->json)
-        printf("\n");
     return hd_cli_status(c);
 }
 
