@@ -9,6 +9,7 @@
 
 struct chain chain;
 enum hd_fwd_backend backend = HD_FWD_EBPF;
+bool mixed;
 
 static const char *const names[] = {[LEFT] = LEFT_NAME, [RIGHT] = RIGHT_NAME};
 
@@ -120,7 +121,7 @@ static void fill(unsigned node)
 void chain_make(void)
 {
     for (unsigned i = 0; i < CHAIN; i++)
-        node_start(&chain.n[i], i, backend);
+        node_start(&chain.n[i], i, mixed && i % 2 == 0 ? HD_FWD_EBPF : backend);
     for (unsigned i = 0; i + 1 < CHAIN; i++)
         join(chain.n[i].pid, chain.n[i + 1].pid);
     for (unsigned i = 0; i < CHAIN; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A forwarding back-end on real packets: `fwd-test ebpf` or `fwd-test tun` (kira.md 7,
- * forwarding-on-linux.md). Five namespaces a to e in a row, joined by veth with default offloads,
- * with routes and labels written by hand. Needs root. A ping proves nothing about checksums or
- * segmentation, so each change of the path is tried with TCP, UDP_SEGMENT and a packet that may not
- * be fragmented.
+ * A forwarding back-end on real packets: `fwd-test ebpf`, `fwd-test tun`, or `fwd-test mixed` where
+ * both alternate (kira.md 7, forwarding-on-linux.md). Five namespaces a to e in a row, joined by
+ * veth with default offloads, with routes and labels written by hand. Needs root. A ping proves
+ * nothing about checksums or segmentation, so each change of the path is tried with TCP,
+ * UDP_SEGMENT and a packet that may not be fragmented.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -166,6 +166,17 @@ static void test_flow_reports(void **state)
     assert_int_equal(wait_reports(A, HD_REPORT_FLOW, &r), 1);
     assert_int_equal(r.packets, 3);
     node_route_del(&chain.n[A], &e, 128);
+}
+
+/* Where eBPF hands super-packets to a user-space node, that node has to cut them. */
+static void test_super_packets(void **state)
+{
+    (void)state;
+    if (!mixed)
+        skip();
+    assert_true(node_counter(&chain.n[B], "forward.segmented") > 1000);
+    assert_int_equal(node_counter(&chain.n[B], "drop.malformed"), 0);
+    assert_int_equal(node_counter(&chain.n[B], "drop.too-big"), 0);
 }
 
 static void test_narrow_link(void **state)
@@ -525,6 +536,15 @@ static void test_restart(void **state)
     receiver_free(r);
 }
 
+/* What the router process is: nobody, without a capability, with inherited descriptors. */
+static void test_unprivileged(void **state)
+{
+    (void)state;
+    if (backend != HD_FWD_EBPF)
+        skip();
+    assert_int_equal(node_unprivileged(&chain.n[B]), 0);
+}
+
 static void test_sweep(void **state)
 {
     struct hd_label keep = label_at(B, E);
@@ -573,6 +593,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_one_hop),
         cmocka_unit_test(test_two_links),
         cmocka_unit_test(test_whole_chain),
+        cmocka_unit_test(test_super_packets),
         cmocka_unit_test(test_narrow_link),
         cmocka_unit_test(test_narrow_link_gone),
         cmocka_unit_test(test_route_mtu),
@@ -591,20 +612,23 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_police),
         cmocka_unit_test(test_flow_reports),
+        cmocka_unit_test(test_unprivileged),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_nothing_stays),
     };
 
-    if (argc < 2 || (strcmp(argv[1], "ebpf") != 0 && strcmp(argv[1], "tun") != 0)) {
-        fprintf(stderr, "usage: %s ebpf|tun [pattern]\n", argv[0]);
+    const char *which = argc < 2 ? "" : argv[1];
+    mixed = strcmp(which, "mixed") == 0;
+    if (strcmp(which, "ebpf") != 0 && strcmp(which, "tun") != 0 && !mixed) {
+        fprintf(stderr, "usage: %s ebpf|tun|mixed [pattern]\n", argv[0]);
         return 2;
     }
     if (geteuid() != 0)
         return 77; /* skipped */
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
-    backend = strcmp(argv[1], "tun") == 0 ? HD_FWD_TUN : HD_FWD_EBPF;
+    backend = strcmp(which, "ebpf") == 0 ? HD_FWD_EBPF : HD_FWD_TUN;
     chain_make();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     chain_remove();
