@@ -243,7 +243,7 @@ void kira_segment_failure(struct kira_call *x, const struct hd_kira_msg *m, hd_n
     if (!kira_reply_begin(x, &o, HD_KIRA_ERROR, m, 64))
         return;
     hd_kira_write_error(&o.w, HD_KIRA_SEGMENT_FAILURE, &x->k->id, kira_id(x, a), kira_id(x, b));
-    kira_reply_send(x, &o, m);
+    kira_reply_send(x, &o);
 }
 
 void kira_send_dead_end(struct kira_call *x, const struct hd_kira_msg *m)
@@ -253,7 +253,7 @@ void kira_send_dead_end(struct kira_call *x, const struct hd_kira_msg *m)
     if (!kira_reply_begin(x, &o, HD_KIRA_ERROR, m, 16))
         return;
     hd_kira_write_error(&o.w, HD_KIRA_DEAD_END, &x->k->id, &x->k->id, &x->k->id);
-    kira_reply_send(x, &o, m);
+    kira_reply_send(x, &o);
 }
 
 /* --- notices ------------------------------------------------------------------------------------

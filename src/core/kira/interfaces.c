@@ -184,5 +184,9 @@ bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len
             kira_link_adopt(x, node, ifindex, &link_local, &mac) == NULL)
             return false;
     }
+    /* only now, so that the questions carry the whole list that goes with the number */
+    for (uint32_t i = 0; i < x->k->ulns.len; i++)
+        kira_ask(x, x->k->ulns.v[i]);
+    kira_join_soon(x);
     return true;
 }

@@ -40,8 +40,9 @@
 /* hellos and discovery (5.2) */
 #define HD_KIRA_HELLO_FIRST HD_MS(200)
 #define HD_KIRA_HELLO_LAST  HD_SEC(30)
-#define HD_KIRA_HELLO_GAP   HD_MS(10) /* changes of the own sequence number are gathered this long \
-                                       */
+#define HD_KIRA_HELLO_GAP                                                                          \
+    HD_MS(10) /* changes of the own sequence number are gathered this long                         \
+               */
 #define HD_KIRA_ASKER_FALLBACK HD_MS(300)
 #define HD_KIRA_DISC_TIMEOUT   HD_MS(250)
 #define HD_KIRA_DISC_RETRIES   3
@@ -61,8 +62,9 @@
 #define HD_KIRA_IDLE_INTERVAL   HD_SEC(10)
 #define HD_KIRA_CHECK_INTERVAL  HD_SEC(3) /* towards other implementations */
 #define HD_KIRA_CHECK_WAIT      HD_SEC(1)
-#define HD_KIRA_DOWN_MEMORY     HD_SEC(60) /* a lost neighbour's labels answer "dead link" this long \
-                                            */
+#define HD_KIRA_DOWN_MEMORY                                                                        \
+    HD_SEC(60) /* a lost neighbour's labels answer "dead link" this long                           \
+                */
 
 /* lookups (5.4) */
 #define HD_KIRA_JOIN_FIRST     HD_MS(40)

@@ -189,16 +189,38 @@ void kira_explore_due(struct kira_call *x)
 /* --- the overlay hop ----------------------------------------------------------------------------
  */
 
+/*
+ * The travelled route without its cycles, as positions of m's route; their number. What is cut off
+ * was travelled in vain, and the rest still leads from hop to hop.
+ */
+static uint32_t kira_travelled(const struct hd_kira_msg *m, uint16_t *out)
+{
+    uint32_t len = 0;
+
+    for (uint32_t i = 0; i <= m->index; i++) {
+        const uint8_t *id = m->route.bytes + (size_t)i * HD_ID_BYTES;
+        uint32_t seen = 0;
+        while (seen < len &&
+               memcmp(m->route.bytes + (size_t)out[seen] * HD_ID_BYTES, id, HD_ID_BYTES) != 0)
+            seen++;
+        len = seen;
+        out[len++] = (uint16_t)i;
+    }
+    return len;
+}
+
 /* Extends the travelled route by the path to the next overlay hop; everything else is kept. */
 static void kira_find_forward(struct kira_call *x, const struct hd_kira_msg *m, const hd_node *path,
                               uint32_t len)
 {
+    uint16_t travelled[HD_KIRA_ROUTE_MAX];
+    uint32_t n = kira_travelled(m, travelled);
     uint32_t end = m->has_mac ? m->mac_offset : m->len;
     uint32_t route_end = m->index_offset + 2 + m->route.count * HD_ID_BYTES;
     uint32_t size = end + len * HD_ID_BYTES + HD_KIRA_MAC_OBJECT_LEN + 16;
     struct kira_out o = {.type = m->h.type};
 
-    if (m->route.count + len > HD_KIRA_ROUTE_MAX || size > HD_KIRA_MSG_MAX) {
+    if (n + len > HD_KIRA_ROUTE_MAX || size > HD_KIRA_MSG_MAX) {
         kira_drop(x, KIRA_DROP_TOO_LONG);
         kira_send_dead_end(x, m);
         return;
@@ -209,13 +231,14 @@ static void kira_find_forward(struct kira_call *x, const struct hd_kira_msg *m, 
         return;
     }
     o.w = hd_writer_make(hd_fx_payload(o.fx), size);
-    hd_write_bytes(&o.w, m->bytes, route_end);
+    hd_write_bytes(&o.w, m->bytes, m->index_offset - 2);
+    hd_write_u16(&o.w, (uint16_t)(2 + (n + len) * HD_ID_BYTES));
+    hd_write_u16(&o.w, (uint16_t)n);
+    for (uint32_t i = 0; i < n; i++)
+        hd_write_bytes(&o.w, m->route.bytes + (size_t)travelled[i] * HD_ID_BYTES, HD_ID_BYTES);
     for (uint32_t i = 0; i < len; i++)
         hd_kira_write_id(&o.w, kira_id(x, path[i]));
     hd_write_bytes(&o.w, m->bytes + route_end, end - route_end);
-    hd_write_u16_at(&o.w, m->index_offset, (uint16_t)(m->index + 1));
-    hd_write_u16_at(&o.w, m->index_offset - 2,
-                    (uint16_t)(2 + (m->route.count + len) * HD_ID_BYTES));
     kira_out_to_uln(x, &o, path[0]);
 }
 
@@ -265,7 +288,7 @@ static void kira_find_answer(struct kira_call *x, const struct hd_kira_msg *m)
                                 HD_KIRA_DEGREE_UNKNOWN);
     }
     hd_kira_object_end(&o.w, mark);
-    kira_reply_send(x, &o, m);
+    kira_reply_send(x, &o);
 }
 
 void kira_on_find_req(struct kira_call *x, const struct hd_kira_msg *m)

@@ -239,18 +239,40 @@ void kira_out_routed(struct kira_call *x, struct kira_out *o, hd_node node)
     o->fx->u.send.to = hd_id_to_ip6(kira_id(x, node), x->k->cfg.node_prefix);
 }
 
+/*
+ * The travelled route backwards, without its cycles: a route that an overlay hop extended may pass
+ * a node twice, and a receiver refuses a route that does (3.5). Ids into out; their number.
+ */
+static uint32_t kira_way_back(const struct hd_kira_msg *m, struct hd_id *out)
+{
+    uint32_t len = 0;
+
+    for (uint32_t i = 0; i <= m->index; i++) {
+        struct hd_id id = hd_kira_id_at(&m->route, m->index - i);
+        uint32_t seen = 0;
+        while (seen < len && !hd_id_equal(&out[seen], &id))
+            seen++;
+        len = seen;
+        out[len++] = id;
+    }
+    return len;
+}
+
 bool kira_reply_begin(struct kira_call *x, struct kira_out *o, uint8_t type,
                       const struct hd_kira_msg *m, uint32_t room)
 {
-    uint32_t n = m->index + 1u;
+    struct hd_id way[HD_KIRA_ROUTE_MAX];
+    uint32_t n = kira_way_back(m, way);
 
-    if (!kira_out_begin(x, o, type, 0, &m->h.source, m->h.msg_id,
+    if (n < 2 ||
+        !kira_out_begin(x, o, type, 0, &m->h.source, m->h.msg_id,
                         room + HD_ID_BYTES * n + 8 + (uint32_t)hd_reader_left(&m->not_via)))
         return false;
+    o->next = hd_ids_find(x->c->ids, &way[1]);
     size_t mark = hd_kira_object_begin(&o->w, HD_KIRA_OBJ_ROUTE);
     hd_write_u16(&o->w, 1);
     for (uint32_t i = 0; i < n; i++)
-        hd_write_bytes(&o->w, m->route.bytes + (size_t)(m->index - i) * HD_ID_BYTES, HD_ID_BYTES);
+        hd_kira_write_id(&o->w, &way[i]);
     hd_kira_object_end(&o->w, mark);
     if (m->has_not_via && type != HD_KIRA_ERROR) {
         mark = hd_kira_object_begin(&o->w, HD_KIRA_OBJ_NOT_VIA);
@@ -260,11 +282,9 @@ bool kira_reply_begin(struct kira_call *x, struct kira_out *o, uint8_t type,
     return true;
 }
 
-void kira_reply_send(struct kira_call *x, struct kira_out *o, const struct hd_kira_msg *m)
+void kira_reply_send(struct kira_call *x, struct kira_out *o)
 {
-    struct hd_id previous = hd_kira_id_at(&m->route, m->index - 1u);
-
-    kira_out_to_uln(x, o, hd_ids_find(x->c->ids, &previous));
+    kira_out_to_uln(x, o, o->next);
 }
 
 /* The message as it came, with the next index, without the MAC of the last link. */
@@ -298,21 +318,49 @@ uint32_t kira_reverse_route(struct kira_call *x, const struct hd_kira_msg *m, hd
     return m->index;
 }
 
-/* Two nodes with one identity are noticed wherever one hears the other (5.12). */
-static void kira_own_id_heard(struct kira_call *x, const struct hd_in_datagram *d)
+void kira_twin_seen(struct kira_call *x, uint32_t ifindex)
 {
     struct kira *k = x->k;
 
-    kira_drop(x, KIRA_DROP_OWN_ID);
-    for (uint32_t i = 0; i < k->interfaces.len; i++)
-        if (hd_ip6_equal(&k->interfaces.v[i]->link_local, &d->from))
-            return; /* two own interfaces on one segment */
     kira_count(x, KIRA_N_ID_COLLISION);
     if (k->id_collision)
         return;
     k->id_collision = true;
-    kira_event(x, HD_KIRA_EV_ID_COLLISION, k->self, 0, d->ifindex, 0);
-    kira_log_node(x, HD_LOG_ERROR, "another-node-has-our-id", k->self, "ifindex", d->ifindex);
+    kira_event(x, HD_KIRA_EV_ID_COLLISION, k->self, 0, ifindex, 0);
+    kira_log_node(x, HD_LOG_ERROR, "another-node-has-our-id", k->self, "ifindex", ifindex);
+}
+
+/*
+ * The own ID as a source (5.12). A source-routed message may be one of ours whose route leads back
+ * through us: it goes on. What a neighbour says for itself, or what carries a sequence number that
+ * we never used, is the sign of a second node with our identity.
+ */
+static void kira_own_id_heard(struct kira_call *x, const struct hd_kira_msg *m,
+                              const struct hd_in_datagram *d)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->interfaces.len; i++)
+        if (hd_ip6_equal(&k->interfaces.v[i]->link_local, &d->from)) {
+            kira_drop(x, KIRA_DROP_OWN_ID);
+            return; /* two own interfaces on one segment */
+        }
+    if (!m->has_route || kira_ssn_newer(m->h.ssn, k->ssn)) {
+        kira_drop(x, KIRA_DROP_OWN_ID);
+        kira_twin_seen(x, d->ifindex);
+        return;
+    }
+    struct hd_id here = hd_kira_id_at(&m->route, m->index);
+    if (!hd_id_equal(&here, &k->id) || m->index + 1u >= m->route.count) {
+        kira_drop(x, KIRA_DROP_OWN_ID);
+        return;
+    }
+    struct hd_id next = hd_kira_id_at(&m->route, m->index + 1u);
+    hd_node node = hd_ids_find(x->c->ids, &next);
+    if (node != 0 && kira_uln_alive(k, node))
+        kira_forward(x, m, node);
+    else
+        kira_drop(x, KIRA_DROP_NEXT_HOP);
 }
 
 static bool kira_replayed(struct kira_link *l, uint64_t counter)
@@ -481,7 +529,7 @@ void kira_datagram(struct kira_call *x, const struct hd_in_datagram *d, hd_time 
         return;
     }
     if (hd_id_equal(&m.h.source, &k->id)) {
-        kira_own_id_heard(x, d);
+        kira_own_id_heard(x, &m, d);
         return;
     }
     struct kira_link *l = kira_link_of(k, d->ifindex, &d->from, NULL);

@@ -262,8 +262,6 @@ struct kira_link *kira_link_adopt(struct kira_call *x, hd_node node, uint32_t if
         kira_route_uln(x, u);
         x->k->bucket_dirty = x->k->vicinity_dirty = true;
         kira_update_state(x);
-        kira_ask(x, u);
-        kira_join_soon(x);
     }
     return l;
 }
@@ -532,7 +530,7 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
     items = m->contacts;
     while (hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_find(x->c->ids, &item.id);
-        if (n != 0 && n != k->self)
+        if (n != 0)
             kira_vicinity_observe(x, n, item.ssn);
     }
     if (u->asked_again && !u->asking) {

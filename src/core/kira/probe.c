@@ -126,7 +126,7 @@ void kira_on_probe_req(struct kira_call *x, const struct hd_kira_msg *m)
     struct kira_out o;
 
     if (kira_reply_begin(x, &o, HD_KIRA_PROBE_RSP, m, 0))
-        kira_reply_send(x, &o, m);
+        kira_reply_send(x, &o);
 }
 
 /* --- the answer ---------------------------------------------------------------------------------

@@ -491,6 +491,7 @@ struct kira_out {
     struct hd_effect *fx;
     struct hd_writer w;
     uint8_t type;
+    hd_node next; /* of a reply: who gets it */
 };
 /* Begins a message; false when there is no room (counted). */
 bool kira_out_begin(struct kira_call *x, struct kira_out *o, uint8_t type, uint8_t flags,
@@ -507,7 +508,8 @@ void kira_out_cancel(struct kira_call *x, struct kira_out *o);
 /* A response over the reversed travelled route of m. */
 bool kira_reply_begin(struct kira_call *x, struct kira_out *o, uint8_t type,
                       const struct hd_kira_msg *m, uint32_t room);
-void kira_reply_send(struct kira_call *x, struct kira_out *o, const struct hd_kira_msg *m);
+void kira_reply_send(struct kira_call *x, struct kira_out *o);
+void kira_twin_seen(struct kira_call *x, uint32_t ifindex);
 uint64_t kira_msg_id(struct kira_call *x);
 /* Handles of the reversed travelled route, nearest first; 0 when an ID found no room. */
 uint32_t kira_reverse_route(struct kira_call *x, const struct hd_kira_msg *m, hd_node *out);

@@ -130,6 +130,10 @@ void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn)
 {
     struct kira_vicinity *v = kira_vicinity_find(x->k, node);
 
+    if (node == x->k->self && kira_ssn_newer(ssn, x->k->ssn)) {
+        kira_twin_seen(x, 0); /* a number that we never used (5.12) */
+        return;
+    }
     if (v == NULL || !kira_ssn_newer(ssn, v->observed))
         return;
     v->observed = ssn;
@@ -332,7 +336,7 @@ void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m)
                                                              : HD_KIRA_DEGREE_UNKNOWN);
     }
     hd_kira_object_end(&o.w, mark);
-    kira_reply_send(x, &o, m);
+    kira_reply_send(x, &o);
 }
 
 void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
@@ -361,7 +365,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
         items = m->rtable;
         while (hd_kira_next_entry(&items, &e)) {
             hd_node n = hd_ids_find(x->c->ids, &e.id);
-            if (n != 0 && n != x->k->self)
+            if (n != 0)
                 kira_vicinity_observe(x, n, e.ssn);
         }
     }
