@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,6 +41,7 @@ enum op {
     OP_SWEEP,
     OP_COUNTER,
     OP_REPORTS,
+    OP_UNPRIVILEGED,
 };
 
 struct request {
@@ -122,7 +124,7 @@ static int open_fast(struct self *s)
     return hd_fwd_open(&s->fwd, &h);
 }
 
-static int open_all(struct self *s, bool adopt)
+static int open_all(struct self *s, bool adopt, const struct hd_fwd_handles *kept)
 {
     struct hd_fwd_setup_options o = {.backend = s->backend,
                                      .own_address = node_address(s->number),
@@ -130,7 +132,8 @@ static int open_all(struct self *s, bool adopt)
                                      .node_prefix = HD_KIRA_NODE_PREFIX,
                                      .label_prefix = HD_KIRA_LABEL_PREFIX,
                                      .pin_dir = s->pin_dir,
-                                     .adopt = adopt};
+                                     .adopt = adopt,
+                                     .kept = kept};
     char why[256] = "";
     int error = hd_fwd_setup_open(&s->setup, &o, why);
 
@@ -153,6 +156,21 @@ static void close_all(struct self *s, bool keep)
     s->fwd = NULL;
     hd_fwd_setup_close(s->setup, keep);
     s->setup = NULL;
+}
+
+/* Like the keeper, which holds duplicates meanwhile. */
+static int restart(struct self *s)
+{
+    struct hd_fwd_handles kept;
+
+    hd_fwd_setup_handles(s->setup, &kept);
+    for (uint32_t i = 0; i < kept.count; i++)
+        kept.fds[i] = fcntl(kept.fds[i], F_DUPFD_CLOEXEC, 3);
+    close_all(s, true);
+    int error = open_all(s, true, &kept);
+    for (uint32_t i = 0; i < kept.count; i++)
+        close(kept.fds[i]);
+    return error;
 }
 
 static int64_t counter(struct self *s, const char *name)
@@ -214,21 +232,64 @@ static int use_interface(struct self *s, const struct request *q)
     return error;
 }
 
+static void drop_all(void)
+{
+    HD_ASSERT(setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
+    HD_ASSERT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    HD_ASSERT(socket(AF_PACKET, SOCK_RAW, 0) < 0); /* they are gone */
+}
+
+static int work_unprivileged(struct self *s)
+{
+    struct hd_label_value v = {.act = HD_LABEL_DECAP};
+    struct hd_label l = {{0x77}};
+    struct hd_label_entry *e;
+
+    drop_all();
+    fresh_model(s);
+    if (open_fast(s) != 0)
+        return 1;
+    if (hd_fwd_adopt(s->fwd, &s->model, OWNER) != 0 || count_adopted(s, HD_OBJ_ADJ) == 0)
+        return 2;
+    e = hd_model_label_set(&s->model, OWNER, &l, &v);
+    hd_fwd_apply(s->fwd, &s->model);
+    if (e == NULL || (e = hd_model_label_find(&s->model, &l)) == NULL || !e->o.installed)
+        return 3;
+    hd_model_label_del(&s->model, &l);
+    hd_fwd_apply(s->fwd, &s->model);
+    if (hd_model_label_find(&s->model, &l) != NULL)
+        return 4;
+    return counter(s, "forward.swapped") > 0 ? 0 : 5;
+}
+
+static int unprivileged(struct self *s)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+
+    HD_ASSERT(pid >= 0);
+    if (pid == 0)
+        _exit(work_unprivileged(s));
+    return wait_for(pid);
+}
+
 static void serve(struct self *s, const struct request *q, struct answer *a)
 {
     switch (q->op) {
     case OP_OPEN:
-        a->value = open_all(s, q->flag);
+        a->value = open_all(s, q->flag, NULL);
         break;
     case OP_RESTART:
-        close_all(s, true);
-        a->value = open_all(s, true);
+        a->value = restart(s);
         break;
     case OP_CLOSE:
         close_all(s, false);
         break;
     case OP_INTERFACE:
         a->value = use_interface(s, q);
+        break;
+    case OP_UNPRIVILEGED:
+        a->value = unprivileged(s);
         break;
     case OP_ADOPTED:
         a->value = count_adopted(s, (enum hd_object_kind)q->a);
@@ -353,6 +414,11 @@ int node_open(struct node *n, bool adopt)
 int node_restart(struct node *n)
 {
     return (int)ask(n, &(struct request){.op = OP_RESTART}).value;
+}
+
+int node_unprivileged(struct node *n)
+{
+    return (int)ask(n, &(struct request){.op = OP_UNPRIVILEGED}).value;
 }
 
 void node_close(struct node *n)

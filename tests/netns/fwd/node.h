@@ -26,6 +26,12 @@ int node_restart(struct node *n);
 void node_close(struct node *n);
 void node_stop(struct node *n);
 
+/*
+ * Opens the fast half once more in a process without any privilege, lets it adopt, add and remove a
+ * label and read the counters: 0, or the number of the step that failed.
+ */
+int node_unprivileged(struct node *n);
+
 int node_interface(struct node *n, uint32_t ifindex, uint32_t mtu, bool use);
 /* Adds an adjacency: its number. */
 uint32_t node_adj(struct node *n, const struct hd_adj_value *v);
