@@ -103,7 +103,7 @@ static void look_at_links(unsigned node)
     }
 }
 
-static void fill(unsigned node)
+void chain_fill(unsigned node)
 {
     for (enum side side = LEFT; side <= RIGHT; side++) {
         if (!has_side(node, side))
@@ -128,7 +128,7 @@ void chain_make(void)
         look_at_links(i);
     for (unsigned i = 0; i < CHAIN; i++) {
         HD_ASSERT(node_open(&chain.n[i], false) == 0);
-        fill(i);
+        chain_fill(i);
     }
 }
 

@@ -29,6 +29,8 @@ struct hd_ip6 label_address(const struct hd_label *l);
 enum side towards(unsigned node, unsigned target);
 struct hd_adj_value adj_value(unsigned node, enum side side);
 
+/* Tells a node of its links, adjacencies, labels and routes: all objects are new. */
+void chain_fill(unsigned node);
 void chain_make(void);
 void chain_remove(void);
 /* Routes from `node` to `target` as they are at first. */

@@ -545,6 +545,33 @@ static void test_unprivileged(void **state)
     assert_int_equal(node_unprivileged(&chain.n[B]), 0);
 }
 
+/*
+ * In the tun back-end nothing is installed outside the process, so traffic pauses until the routes
+ * are there again; the device, its address and sockets bound to it stay.
+ */
+static void test_restart_tun(void **state)
+{
+    struct received *r;
+    char before[32], after[32];
+    struct hd_ip6 b = node_address(B);
+
+    (void)state;
+    if (backend != HD_FWD_TUN)
+        skip();
+    pid_t pid = receiver_start(PID(B), &r, BIND_KIRA0, UDP_PORT);
+    shell_output(PID(B), before, sizeof before, "ip -o link show kira0 | cut -d: -f1");
+    assert_int_equal(node_restart(&chain.n[B]), 0);
+    shell_output(PID(B), after, sizeof after, "ip -o link show kira0 | cut -d: -f1");
+    assert_true(before[0] >= '1' && before[0] <= '9');
+    assert_string_equal(before, after);
+    assert_int_equal(node_adopted(&chain.n[B], HD_OBJ_LABEL), 0);
+    chain_fill(B);
+    udp_send(PID(A), &b, 1, 1, 100, 0);
+    assert_int_equal(receiver_stop(pid, r, 1, 1000), 1);
+    receiver_free(r);
+    expect_path(A, E, 1456);
+}
+
 static void test_sweep(void **state)
 {
     struct hd_label keep = label_at(B, E);
@@ -614,6 +641,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_flow_reports),
         cmocka_unit_test(test_unprivileged),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_tun),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_nothing_stays),
     };
