@@ -286,7 +286,8 @@ static void test_wire_tcp(void **state)
     add_addresses();
     if (system("command -v iperf3 >/dev/null") == 0) {
         assert_int_equal(run("b", "iperf3 -s -1 -D >/dev/null 2>&1; sleep 0.3"), 0);
-        assert_int_equal(run("a", "iperf3 -6 -c fd00::b -n 8M -C cubic >/dev/null 2>&1"), 0);
+        assert_int_equal(run("a", "timeout 20 iperf3 -6 -c fd00::b -n 8M -C cubic >/dev/null 2>&1"),
+                         0);
     } else {
         skip();
     }
@@ -337,7 +338,7 @@ static void test_flow_gap(void **state)
     struct hd_lab_flow f = flow("fd00::b", HD_MS(1), HD_MS(600));
 
     assert_in_range(f.longest_gap_ns, HD_MS(130), HD_MS(300));
-    assert_in_range(f.gap_at_ns, HD_MS(150), HD_MS(350));
+    assert_in_range(f.gap_at_ns, HD_MS(100), HD_MS(400));
     assert_in_range(f.sent - f.received, 120, 300);
     down();
 }
