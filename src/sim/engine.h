@@ -79,7 +79,7 @@ struct command {
     uint32_t block;
     struct hd_in_command c;
     uint8_t core;
-    uint8_t args[];
+    _Alignas(16) uint8_t args[]; /* holds a core's own struct */
 };
 
 struct end {

@@ -32,7 +32,7 @@ static const char usage_text[] =
     "  --log LEVEL     print what routers log, up to this level (3 error ... 7 debug)\n"
     "  -j              report as JSON\n"
     "  --count N       random: how many scenarios, with seeds from --seed on; default 1\n"
-    "  --bound-ms B    random: all connected pairs work this long after the last fault; 30000\n"
+    "  --bound-ms B    random: all connected pairs work this long after the last fault; 60000\n"
     "  --no-probes     random: no packets use broken pairs, so repair gets no reports of them\n"
     "  --keep-going    random: do not stop at the first failure\n"
     "  -v              random: print each schedule\n"
@@ -237,7 +237,7 @@ static int command_random(const struct arguments *a)
 int main(int argc, char **argv)
 {
     struct arguments a = {
-        .seed = 1, .count = 1, .tick = HD_MS(10), .bound = HD_SEC(30), .delay = -1, .loss = -1};
+        .seed = 1, .count = 1, .tick = HD_MS(10), .bound = HD_SEC(60), .delay = -1, .loss = -1};
     int option;
     while ((option = getopt_long(argc, argv, "jvh", options, NULL)) != -1) {
         if (option == 'h') {
