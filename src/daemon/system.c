@@ -42,6 +42,14 @@ void hd_system_begin_anew(struct hd_system *s, bool keep, const char *cause)
 /* --- the keeper ----------------------------------------------------------------------------------
  */
 
+static void forget_kept(struct hd_system *s)
+{
+    for (uint32_t i = 0; i < s->kept.count; i++) {
+        close(s->kept.fds[i]);
+    }
+    s->kept.count = 0;
+}
+
 static void adopt_deposit(struct hd_system *s, struct hd_message *m)
 {
     const struct hd_msg_name *name = m->body;
@@ -50,6 +58,8 @@ static void adopt_deposit(struct hd_system *s, struct hd_message *m)
         hd_system_ports_adopt(s, m);
         return;
     }
+    forget_kept(s);
+    s->kept_name = *name;
     s->kept.backend = backend;
     s->kept.kira0_ifindex = kira0;
     s->kept.count = m->nfds;
@@ -119,6 +129,11 @@ static void deposit_forwarding(struct hd_system *s)
     struct hd_msg_name name = {{0}};
     snprintf(name.name, sizeof name.name, FORWARDING_NAME "-%u-%u", s->handles.backend,
              s->handles.kira0_ifindex);
+    /* That of a data plane which is no more must not be taken for this one later. */
+    if (s->kept_name.name[0] != '\0' && strcmp(s->kept_name.name, name.name) != 0) {
+        (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_DEPOSIT, &s->kept_name, NULL, 0);
+    }
+    forget_kept(s);
     /* Programs keep eBPF's maps and pins name them; a TUN would be gone without a holder. */
     if (s->handles.backend == HD_FWD_TUN &&
         hd_channel_send_fds(HD_CHANNEL_KEEPER_FD, HD_MSG_DEPOSIT, &name, NULL, 0, s->handles.fds,
@@ -171,6 +186,11 @@ static void name_node(struct hd_system *s)
     }
 }
 
+static bool kept_fits(const struct hd_system *s)
+{
+    return s->kept.count > 0 && s->kept.kira0_ifindex == s->interfaces.kira0;
+}
+
 static int try_backend(struct hd_system *s, enum hd_fwd_backend backend, char *why)
 {
     char pins[HD_PATH_BYTES];
@@ -181,7 +201,7 @@ static int try_backend(struct hd_system *s, enum hd_fwd_backend backend, char *w
                                      .label_prefix = s->label_prefix,
                                      .pin_dir = hd_options_run_path(&s->options, "bpf", pins),
                                      .adopt = s->adopted,
-                                     .kept = s->kept.count > 0 ? &s->kept : NULL};
+                                     .kept = kept_fits(s) ? &s->kept : NULL};
     return hd_fwd_setup_open(&s->fwd, &o, why);
 }
 

@@ -50,6 +50,7 @@ struct hd_system {
     struct hd_fwd_setup *fwd;
     struct hd_fwd_handles handles;
     struct hd_fwd_handles kept; /* descriptors that a predecessor deposited */
+    struct hd_msg_name kept_name;
     bool adopted;
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
