@@ -70,7 +70,11 @@ static struct hd_log_cause *slot_of(struct hd_log *l, const char *cause)
         if (c->hash == hash) {
             return c;
         }
-        if (c->hash == 0 || (oldest->hash != 0 && c->full_at < oldest->full_at)) {
+        if (c->hash == 0) {
+            oldest = c;
+            break; /* slots are never emptied: behind a free one there are only free ones */
+        }
+        if (c->full_at < oldest->full_at) {
             oldest = c;
         }
     }
