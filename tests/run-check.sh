@@ -13,26 +13,27 @@ step size 60 'style: size of files, essays' tools/check-style.sh size
 step layers 60 'layers: includes, no floating point' tools/check-layers.py
 
 gcc=
-if build gcc 400 'gcc: build' gcc; then
+if build gcc 900 'gcc: build' gcc; then
     gcc=built
     step objects 60 'layers: what pure objects call and keep' tools/check-layers.py "$OUT/gcc"
-    tests unit 240 'gcc: unit, model and corpus tests' "$OUT/gcc" 'unit model fuzz'
+    tests unit 400 'gcc: unit, model and corpus tests' "$OUT/gcc" 'unit model fuzz' \
+        --timeout-multiplier 4
 fi
-if build clang 400 'clang: build' clang; then
-    tests unit-clang 240 'clang: unit tests' "$OUT/clang" unit
+if build clang 900 'clang: build' clang; then
+    tests unit-clang 240 'clang: unit tests' "$OUT/clang" unit --timeout-multiplier 4
 fi
 # clang, because gcc's checks change its own warnings about conversions.
-if build asan 400 'address and undefined sanitizers: build' clang \
+if build asan 900 'address and undefined sanitizers: build' clang \
     -Db_sanitize=address,undefined -Db_lundef=false; then
     # Each finding ends the program; leaks count.
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    tests sanitized 400 'sanitizers: unit, model, corpus tests and simulations' "$OUT/asan" \
+    tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/asan" \
         'unit model fuzz sim' --timeout-multiplier 4
     unset ASAN_OPTIONS UBSAN_OPTIONS
 fi
 fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-300}
-if HEDDLE_TARGETS=fuzz-targets build fuzz 400 'libFuzzer: build' clang \
+if HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
     -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
     step fuzz $((fuzz_seconds + 120)) "fuzzing: $fuzz_seconds s" \
         tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
@@ -40,9 +41,9 @@ fi
 if [ -z "$gcc" ]; then
     fail 'simulated scenarios, labs: nothing was built to run them'
 else
-    tests sim 600 'simulated scenarios' "$OUT/gcc" sim
+    tests sim 900 'simulated scenarios' "$OUT/gcc" sim
     if [ "$(id -u)" = 0 ]; then
-        tests netns 600 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1
+        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1
     else
         skip 'labs in network namespaces: need root'
     fi

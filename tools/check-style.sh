@@ -18,7 +18,7 @@ check_format() {
 check_spdx() {
     { c_files; git ls-files -- '*.py' '*.sh'; } | sort -u | while read -r f; do
         case $f in
-        bpf/*) want='(GPL-2.0-only OR BSD-2-Clause)|GPL-2.0-only OR BSD-2-Clause' ;;
+        bpf/* | *.bpf.c) want='(GPL-2.0-only OR BSD-2-Clause)|GPL-2.0-only OR BSD-2-Clause' ;;
         *) want='Apache-2.0' ;;
         esac
         head -n 2 "$f" | grep -Eq "SPDX-License-Identifier: ($want)" || echo "$f: no SPDX line with $want"

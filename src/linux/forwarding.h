@@ -5,10 +5,10 @@
  *   ebpf  tc egress on kira0 encapsulates, tc ingress (and native XDP on real NICs) moves labels
  *   tun   kira0 is a TUN device and user space does the same with raw packets: slow, portable
  *
- * It is split along the privilege boundary. The *set-up* half runs in the system process: it makes the
- * device kira0 and its address, loads programs, creates and pins maps, attaches to interfaces. The
- * *fast* half runs in the router process with inherited descriptors and no capability: it writes map
- * entries and reads the event ring. A back-end may put everything in one of the two.
+ * It is split along the privilege boundary. The *set-up* half runs in the system process: it makes
+ * the device kira0 and its address, loads programs, creates and pins maps, attaches to interfaces.
+ * The *fast* half runs in the router process with inherited descriptors and no capability: it
+ * writes map entries and reads the event ring. A back-end may put everything in one of the two.
  */
 #ifndef HD_LINUX_FORWARDING_H
 #define HD_LINUX_FORWARDING_H
@@ -26,7 +26,7 @@ struct hd_fwd_handles {
     int fds[HD_FWD_FDS_MAX];
     uint32_t kira0_ifindex;
     uint16_t node_prefix, label_prefix;
-    uint32_t cpus; /* possible CPUs: a sandboxed process cannot ask (ebpf: size of counters) */
+    uint32_t cpus;      /* possible CPUs: a sandboxed process cannot ask (ebpf: size of counters) */
     char features[256]; /* "encapsulation tc; transit tc, xdp eth0; ..." for `status` */
 };
 
@@ -35,7 +35,8 @@ enum hd_fwd_backend {
     HD_FWD_TUN,
 };
 
-/* --- system process ----------------------------------------------------------------------------- */
+/* --- system process -----------------------------------------------------------------------------
+ */
 
 struct hd_fwd_setup; /* opaque */
 
@@ -46,14 +47,14 @@ struct hd_fwd_setup_options {
     uint16_t node_prefix, label_prefix;
     const char *pin_dir; /* bpffs folder of this instance, e.g. /sys/fs/bpf/heddle-<netns cookie> */
     bool adopt;          /* take over pinned maps and attached programs */
-    /* With adopt: what hd_fwd_setup_handles gave the previous process, kept open; NULL: nothing. The
-     * descriptors stay the caller's. */
+    /* With adopt: what hd_fwd_setup_handles gave the previous process, kept open; NULL: nothing.
+     * The descriptors stay the caller's. */
     const struct hd_fwd_handles *kept;
 };
 
 /*
- * Makes or adopts kira0, programs and maps. On failure an hd_error, and `why` (256 bytes) says in one
- * sentence what was missing, so that the caller can try the other back-end.
+ * Makes or adopts kira0, programs and maps. On failure an hd_error, and `why` (256 bytes) says in
+ * one sentence what was missing, so that the caller can try the other back-end.
  */
 HD_MUST_USE int hd_fwd_setup_open(struct hd_fwd_setup **s, const struct hd_fwd_setup_options *o,
                                   char *why);
@@ -64,7 +65,8 @@ HD_MUST_USE int hd_fwd_setup_interface(struct hd_fwd_setup *s, uint32_t ifindex,
 /* keep: leave everything in the kernel for the next process; otherwise remove all that is ours. */
 void hd_fwd_setup_close(struct hd_fwd_setup *s, bool keep);
 
-/* --- router process ------------------------------------------------------------------------------ */
+/* --- router process ------------------------------------------------------------------------------
+ */
 
 struct hd_fwd; /* opaque */
 
@@ -81,8 +83,8 @@ void hd_fwd_apply(struct hd_fwd *f, struct hd_model *m);
 int hd_fwd_poll_fd(const struct hd_fwd *f);
 
 /*
- * Reads what happened and calls back with a report for the owner core, or with a packet that calls for
- * an ICMPv6 error (built by the driver, see icmp.h): at most `budget` events. Returns how many.
+ * Reads what happened and calls back with a report for the owner core, or with a packet that calls
+ * for an ICMPv6 error (built by the driver, see icmp.h): at most `budget` events. Returns how many.
  */
 struct hd_fwd_sink {
     void *user;
