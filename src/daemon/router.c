@@ -138,7 +138,7 @@ static int start_core(struct hd_router_role *r)
         kira.node_prefix = r->begin.node_prefix;
         kira.label_prefix = r->begin.label_prefix;
         kira.require_key = r->begin.key != 0;
-        kira.no_reflector = r->begin.backend != HD_FWD_EBPF;
+        kira.slow_echo = r->begin.backend != HD_FWD_EBPF; /* answered in user space there */
         s.config = &kira;
         s.config_len = sizeof kira;
     } else if (r->begin.core == HD_CORE_SAMPLE) {

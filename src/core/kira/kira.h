@@ -31,6 +31,7 @@ struct hd_kira_config {
     bool end_system;
     bool require_key;  /* drop whatever does not carry the fabric's MAC */
     bool no_reflector; /* the data plane does not answer echoes: the core does */
+    bool slow_echo;    /* answers come from user space: the peer shall be patient */
 };
 
 /* The defaults: fills the struct. */

@@ -49,7 +49,7 @@ static hd_time kira_link_interval(struct kira_call *x, const struct kira_link *l
         return HD_KIRA_IDLE_INTERVAL;
     if ((u->capabilities & HD_KIRA_CAN_ECHO) == 0)
         return HD_KIRA_CHECK_INTERVAL;
-    return first ? HD_KIRA_ECHO_INTERVAL : HD_KIRA_ECHO_INTERVAL * 4 / 3;
+    return first ? HD_KIRA_ECHO_INTERVAL : HD_KIRA_ECHO_INTERVAL * 11 / 10;
 }
 
 static hd_time kira_link_wait(const struct kira_link *l, const struct kira_uln *u)

@@ -177,7 +177,7 @@ void kira_out_cancel(struct kira_call *x, struct kira_out *o)
 static uint8_t kira_capabilities(const struct kira *k)
 {
     return (uint8_t)(HD_KIRA_CAN_ECHO | HD_KIRA_CAN_NOTICE |
-                     (k->cfg.no_reflector ? 0 : HD_KIRA_FAST_ECHO) |
+                     (k->cfg.slow_echo ? 0 : HD_KIRA_FAST_ECHO) |
                      (k->stopping ? HD_KIRA_GOODBYE : 0));
 }
 
