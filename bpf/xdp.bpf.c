@@ -7,12 +7,13 @@
 #include "maps.h"
 #include "packet.h"
 
+/* Pinned by the loader: the kernel adds a flag to device maps, which libbpf then takes for a
+ * mismatch. */
 struct {
     __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
     __uint(max_entries, HD_BPF_IFS_MAX);
     __type(key, __u32);
     __type(value, __u32);
-    __uint(pinning, LIBBPF_PIN_BY_NAME);
 } hd_devs SEC(".maps");
 
 static __always_inline bool same_mac(const __u8 *a, const __u8 *b)

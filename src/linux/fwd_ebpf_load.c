@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "linux/fwd_bpffs.h"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
@@ -87,12 +89,30 @@ static int load_link(struct hd_fwd_ebpf_objects *o, const struct bpf_object_open
     return 0;
 }
 
+#define DEVS_PIN "hd_devs"
+
+/* The map of devices is found and pinned here: see bpf/xdp.bpf.c. */
+static int load_with_devs(struct hd_bpf_xdp *s, const char *pin_dir)
+{
+    int old = hd_fwd_bpffs_get(pin_dir, DEVS_PIN), rc = 0;
+
+    if (old >= 0) {
+        rc = bpf_map__reuse_fd(s->maps.hd_devs, old);
+        close(old);
+    }
+    if (rc == 0)
+        rc = hd_bpf_xdp__load(s);
+    if (rc == 0 && old < 0)
+        rc = hd_fwd_bpffs_pin(pin_dir, DEVS_PIN, bpf_map__fd(s->maps.hd_devs));
+    return rc;
+}
+
 /* An addition: without it everything works, slower. */
 static void load_xdp(struct hd_fwd_ebpf_objects *o, const struct bpf_object_open_opts *opts)
 {
     struct hd_bpf_xdp *s = hd_bpf_xdp__open_opts(opts);
 
-    if (s != NULL && hd_bpf_xdp__load(s) == 0) {
+    if (s != NULL && load_with_devs(s, opts->pin_root_path) == 0) {
         o->maps[HD_EBPF_DEVS] = keep(bpf_map__fd(s->maps.hd_devs));
         o->programs[HD_EBPF_XDP] = keep(bpf_program__fd(s->progs.hd_xdp));
     }

@@ -10,6 +10,7 @@
 struct chain chain;
 enum hd_fwd_backend backend = HD_FWD_EBPF;
 bool mixed;
+bool kira0_is_veth;
 
 static const char *const names[] = {[LEFT] = LEFT_NAME, [RIGHT] = RIGHT_NAME};
 
@@ -118,6 +119,13 @@ void chain_fill(unsigned node)
     }
 }
 
+/* Adopting finds the device that an earlier start had to be content with. */
+static void make_veth(unsigned node)
+{
+    HD_ASSERT(shell(chain.n[node].pid, "ip link add kira0 type veth peer name kira1 && "
+                                       "ip link set kira0 alias heddle") == 0);
+}
+
 void chain_make(void)
 {
     for (unsigned i = 0; i < CHAIN; i++)
@@ -127,7 +135,9 @@ void chain_make(void)
     for (unsigned i = 0; i < CHAIN; i++)
         look_at_links(i);
     for (unsigned i = 0; i < CHAIN; i++) {
-        HD_ASSERT(node_open(&chain.n[i], false) == 0);
+        if (kira0_is_veth)
+            make_veth(i);
+        HD_ASSERT(node_open(&chain.n[i], kira0_is_veth) == 0);
         chain_fill(i);
     }
 }

@@ -22,6 +22,7 @@ extern struct chain chain;
 extern enum hd_fwd_backend backend;
 /* Every other node, from the first on, has the ebpf back-end nevertheless. */
 extern bool mixed;
+extern bool kira0_is_veth; /* as where the kernel has neither dummy nor ifb */
 
 struct hd_label label_at(unsigned node, unsigned target);
 struct hd_ip6 label_address(const struct hd_label *l);

@@ -111,7 +111,6 @@ struct sending {
     struct hd_ip6 to;
     const char *device;
     uint32_t count, segments, size, done;
-    unsigned ms;
     uint8_t traffic_class, answer;
 };
 
@@ -192,21 +191,20 @@ static int send_flood(void *arg)
 {
     struct sending *s = arg;
     struct sockaddr_in6 a = address_of(s, KIRA_PORT);
-    uint64_t end = now_ns() + s->ms * 1000000ull;
     int fd = socket(AF_INET6, SOCK_DGRAM, 0);
     uint8_t bytes[64] = {0};
 
-    while (now_ns() < end)
+    for (uint32_t i = 0; i < s->count; i++)
         if (sendto(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&a, sizeof a) > 0)
             s->done++;
     return 0;
 }
 
-uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, unsigned ms)
+uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count)
 {
     struct sending *s = shared(sizeof *s);
 
-    *s = (struct sending){.to = *to, .device = device, .ms = ms};
+    *s = (struct sending){.to = *to, .device = device, .count = count};
     HD_ASSERT(wait_for(start_in(where, send_flood, s)) == 0);
     uint32_t done = s->done;
     munmap(s, sizeof *s);
@@ -270,6 +268,7 @@ static size_t make(const struct made *m, uint8_t *frame, size_t size)
 struct injection {
     const char *device;
     const struct made *m;
+    uint32_t count;
 };
 
 static int send_frame(void *arg)
@@ -282,14 +281,22 @@ static int send_frame(void *arg)
     size_t len = make(i->m, frame, sizeof frame);
     int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
-    return sendto(fd, frame, len, 0, (struct sockaddr *)&a, sizeof a) == (ssize_t)len ? 0 : 2;
+    for (uint32_t n = 0; n < i->count; n++)
+        if (sendto(fd, frame, len, 0, (struct sockaddr *)&a, sizeof a) != (ssize_t)len)
+            return 2;
+    return 0;
+}
+
+void inject_burst(pid_t where, const char *device, const struct made *m, uint32_t count)
+{
+    struct injection i = {device, m, count};
+
+    HD_ASSERT(wait_for(start_in(where, send_frame, &i)) == 0);
 }
 
 void inject(pid_t where, const char *device, const struct made *m)
 {
-    struct injection i = {device, m};
-
-    HD_ASSERT(wait_for(start_in(where, send_frame, &i)) == 0);
+    inject_burst(where, device, m, 1);
 }
 
 /* --- programs

@@ -38,11 +38,13 @@ struct made {
     uint8_t outer_class, inner_class, outer_hops, inner_hops;
 };
 void inject(pid_t where, const char *device, const struct made *m);
+/* The same frame many times, as fast as it goes. */
+void inject_burst(pid_t where, const char *device, const struct made *m, uint32_t count);
 
 /* Sends an echo request to a link-local address: type of the answer, 0 when none came in time. */
 uint8_t echo_ask(pid_t where, const char *device, const struct hd_ip6 *to);
-/* Sends as many datagrams to the KIRA port as fit into ms: how many. */
-uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, unsigned ms);
+/* Sends datagrams to the KIRA port as fast as it goes: how many were taken. */
+uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count);
 
 /* Received of `count` pings with these options; -1 when ping says something else. */
 int ping(pid_t where, const char *options, unsigned count, const char *to);
