@@ -19,10 +19,16 @@
 #define URGENT_SLICES   64 /* of urgent work in one go; then the sockets get their look */
 #define ROUNDS_MAX      128
 #define MTU_CHECK_EVERY HD_SEC(30)
+#define REFUSALS_EVERY  HD_SEC(1)
 
 static void nothing(void *user, uint32_t events)
 {
     /* The turn that follows reads every socket anyway: epoll only has to wake up. */
+}
+
+static void note_icmp(void *user, uint32_t events)
+{
+    ((struct hd_driver *)user)->icmp_waits = true;
 }
 
 int hd_driver_init(struct hd_driver *d, const struct hd_driver_options *o)
@@ -96,7 +102,7 @@ int hd_driver_icmp(struct hd_driver *d, int fd)
     }
     hd_icmp_limiter_init(d->icmp_limiter, (uint64_t)d->now);
     d->icmp = fd;
-    d->icmp_source = (struct hd_loop_source){fd, d, nothing};
+    d->icmp_source = (struct hd_loop_source){fd, d, note_icmp};
     return hd_loop_add(d->loop, &d->icmp_source);
 }
 
@@ -294,16 +300,17 @@ static void drain_reports(struct hd_driver *d)
     }
 }
 
+/* Errors may be late: this socket alone is not worth a system call in every turn. */
 static void drain_icmp(struct hd_driver *d)
 {
-    for (unsigned i = 0; i < HD_DRIVER_REPORTS_MAX && d->icmp >= 0; i++) {
+    for (unsigned i = 0; i < HD_DRIVER_REPORTS_MAX && d->icmp_waits; i++) {
         struct hd_in_report r = {0};
         int error = hd_icmp_receive(d->icmp, &d->own_address, d->label_prefix, &r);
         if (error == 0) {
             d->stats.icmp_received++;
             deliver_report(d, &r);
         } else if (error != HD_EMALFORMED) {
-            return;
+            d->icmp_waits = false;
         }
     }
 }
@@ -350,6 +357,10 @@ void hd_driver_turn(struct hd_driver *d)
     }
     if (d->now - d->wall_told_at > WALL_EVERY) {
         tell_wall_clock(d);
+    }
+    if (hd_router_model(d->router)->refusals != d->refusals_seen && d->refusals_at <= d->now) {
+        d->refusals_at = d->now + REFUSALS_EVERY;
+        hd_driver_tell_refused(d);
     }
     if (d->mtu_check_at <= d->now) {
         hd_driver_check_mtus(d);

@@ -24,6 +24,7 @@
 
 #define HD_DRIVER_PORTS_MAX   8
 #define HD_DRIVER_REPORTS_MAX 32  /* of the data plane, per turn */
+#define HD_DRIVER_REFUSED_MAX 64  /* refused objects told in one go */
 #define HD_DRIVER_MTU_MAX     256 /* prefixes with an MTU of their own */
 #define HD_DRIVER_POOL_BYTES                                                                       \
     ((size_t)256 << 20) /* address space; memory comes when it is touched */
@@ -79,6 +80,7 @@ struct hd_driver {
     struct hd_loop_source fwd_source;
     int icmp; /* -1: none */
     struct hd_loop_source icmp_source;
+    bool icmp_waits; /* something is in it */
     struct hd_icmp_limiter *icmp_limiter;
     struct hd_ip6 own_address;
     uint16_t label_prefix;
@@ -89,7 +91,9 @@ struct hd_driver {
     struct hd_witness witness;
     struct hd_driver_mtu *mtus; /* HD_DRIVER_MTU_MAX, made with the first */
     uint32_t mtu_count;
-    hd_time mtu_check_at; /* HD_NEVER: nothing to look for */
+    hd_time mtu_check_at;   /* HD_NEVER: nothing to look for */
+    uint32_t refusals_seen; /* of the model's, when it was searched for refused objects */
+    hd_time refusals_at;    /* not searched again before */
     struct hd_loop *loop;
     struct hd_log *log;
     struct hd_driver_host host;

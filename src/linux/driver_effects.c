@@ -213,6 +213,53 @@ void hd_driver_repeat_requests(struct hd_driver *d)
     }
 }
 
+/* --- refused objects -----------------------------------------------------------------------------
+ */
+
+static const struct hd_object *object_at(const struct hd_model *m, enum hd_object_kind kind,
+                                         uint32_t i)
+{
+    switch (kind) {
+    case HD_OBJ_ADJ:
+        return &hd_model_adj(m, i)->o;
+    case HD_OBJ_LABEL:
+        return &hd_model_label_at(m, i)->o;
+    default:
+        return &hd_model_route_at(m, i)->o;
+    }
+}
+
+/*
+ * A refusal is rare: a map is full, or the kernel has no memory. The model counts them; then it is
+ * searched, at most once in a second, because whoever fills a map could make us search all the
+ * time. Inputs are delivered after the search, for they change the model.
+ */
+void hd_driver_tell_refused(struct hd_driver *d)
+{
+    static const enum hd_object_kind kinds[] = {HD_OBJ_ADJ, HD_OBJ_LABEL, HD_OBJ_ROUTE};
+    struct hd_model *m = hd_router_model(d->router);
+    struct hd_input in[HD_DRIVER_REFUSED_MAX];
+    unsigned n = 0;
+
+    d->refusals_seen = m->refusals;
+    for (unsigned k = 0; k < HD_ARRAY_LEN(kinds); k++) {
+        for (uint32_t i = hd_model_next(m, kinds[k], 0); i != 0 && n < HD_DRIVER_REFUSED_MAX;
+             i = hd_model_next(m, kinds[k], i)) {
+            const struct hd_object *o = object_at(m, kinds[k], i);
+            if (o->reason != 0 && !o->installed && !o->queued) {
+                in[n++] = (struct hd_input){
+                    .type = HD_IN_MODEL,
+                    .core = o->owner,
+                    .arrived = d->now,
+                    .u.model = {.kind = kinds[k], .index = i, .error = -o->reason}};
+            }
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        hd_driver_deliver(d, &in[i]);
+    }
+}
+
 /* --- MTUs of routes ------------------------------------------------------------------------------
  */
 

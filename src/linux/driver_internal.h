@@ -14,6 +14,9 @@ void hd_driver_realise(struct hd_driver *d);
 struct hd_driver_port *hd_driver_port_find(struct hd_driver *d, uint16_t core, uint16_t port);
 void hd_driver_port_close(struct hd_driver *d, struct hd_driver_port *p);
 
+/* Tells owners of objects that the data plane refused. */
+void hd_driver_tell_refused(struct hd_driver *d);
+
 /* Compares the MTUs of routes with what the host was told. */
 void hd_driver_check_mtus(struct hd_driver *d);
 

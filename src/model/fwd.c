@@ -154,6 +154,7 @@ void hd_model_done(struct hd_model *m, const struct hd_change *c, int error)
     if (!c->del && last && o->wanted) {
         o->installed = error == 0;
         o->reason = (uint8_t)-error;
+        m->refusals += error != 0;
     }
     /* A deletion that waits has nothing to do when the set before it was refused. */
     if (!o->wanted && o->in_flight == 0 && (last || !o->present)) {

@@ -156,6 +156,7 @@ struct hd_model {
     /* changes to be pulled: set adj, set label, set route, del route, del label, del adj */
     struct hd_change_queue queue[6];
     uint32_t queued;
+    uint32_t refusals;             /* wanted values that the data plane refused, ever */
     uint32_t generation;           /* counts edits */
     uint32_t installed_generation; /* all edits up to here are realised */
     uint8_t lens_used[129];        /* how many routes of each prefix length (saturating) */
