@@ -107,6 +107,17 @@ void kira_hello_due(struct kira_call *x, struct kira_interface *i)
     i->hello_interval = hd_time_min(2 * i->hello_interval, HD_KIRA_HELLO_LAST);
 }
 
+/* A neighbour fell silent on a working interface: if it comes back, it shall be found soon. */
+void kira_hello_restart(struct kira_call *x, uint32_t ifindex)
+{
+    struct kira_interface *i = kira_interface_find(x->k, ifindex);
+
+    if (i == NULL || !kira_interface_ready(i) || x->k->stopping)
+        return;
+    i->hello_interval = HD_KIRA_HELLO_FIRST;
+    kira_arm(x, &i->hello, KIRA_T_HELLO, x->c->now + kira_jitter(x, HD_KIRA_HELLO_FIRST));
+}
+
 /* The regular hello is drawn forward; its interval goes on as it was. */
 void kira_hello_all(struct kira_call *x, hd_time within)
 {

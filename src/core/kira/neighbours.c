@@ -299,6 +299,7 @@ void kira_link_down(struct kira_call *x, struct kira_uln *u, struct kira_link *l
     kira_disarm(x, &l->timer);
     kira_link_model(x, l);
     kira_event(x, HD_KIRA_EV_LINK_DOWN, u->node, 0, l->ifindex, 0);
+    kira_hello_restart(x, l->ifindex);
     if (kira_uln_best(u) == NULL)
         kira_uln_down(x, u);
     else

@@ -351,6 +351,7 @@ void kira_hello_due(struct kira_call *x, struct kira_interface *i);
 /* The own set of neighbours changed: new sequence number, hellos to all. */
 void kira_sequence_step(struct kira_call *x);
 void kira_hello_all(struct kira_call *x, hd_time within);
+void kira_hello_restart(struct kira_call *x, uint32_t ifindex);
 void kira_save_neighbours(struct kira_call *x);
 bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len);
 
