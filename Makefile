@@ -30,8 +30,12 @@ check:
 check-long:
 	tests/check-long.sh
 
-demo: build
-	tools/demo.sh
+# On a fresh machine too. Needs root: the machines are network namespaces.
+demo:
+	@test "$$(id -u)" = 0 || { echo 'demo: network namespaces need root: sudo make demo' >&2; exit 1; }
+	tools/deps.sh build
+	@$(MAKE) --no-print-directory build
+	tools/demo.py $(BUILD)
 
 install: build
 	meson install -C $(BUILD)
