@@ -254,5 +254,6 @@ int main(int argc, char **argv)
                (unsigned long long)ns[path][rounds - 1],
                (unsigned long long)(median * 100 / kernel));
     }
+    must(umount(PIN_DIR) == 0 && rmdir(PIN_DIR) == 0, "removing " PIN_DIR);
     return 0;
 }
