@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -355,7 +356,9 @@ static void child(unsigned number, enum hd_fwd_backend backend, int channel)
     char ready = 1;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    HD_ASSERT(unshare(CLONE_NEWNET) == 0);
+    /* Mounts of its own as well: the pins go with the process, however it ends. */
+    HD_ASSERT(unshare(CLONE_NEWNET | CLONE_NEWNS) == 0);
+    HD_ASSERT(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
     /* No waiting for duplicate address detection on links. */
     HD_ASSERT(shell(0, "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; "
                        "echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad; ip link set lo up") == 0);
