@@ -35,7 +35,7 @@ static const struct hd_interface_rules chosen = {.globs = globs, .initial = true
 static int judge(const struct hd_interface_rules *r, const struct hd_link_facts *f)
 {
     struct hd_interface_view v = {.link = f};
-    return hd_interface_judge(r, &v);
+    return (int)hd_interface_judge(r, &v);
 }
 
 static void test_kinds(void **state)
