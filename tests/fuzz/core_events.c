@@ -52,6 +52,8 @@ struct world {
 static void *region;
 static uint8_t *fx_room;
 
+/* Bytes decide in the order of statements: never two in one expression, whose order compilers
+ * choose. */
 static uint8_t byte(struct world *w)
 {
     return w->at < w->end ? *w->at++ : 0;
@@ -167,10 +169,10 @@ static void write_contacts(struct world *w, struct hd_writer *o)
 {
     size_t mark = hd_kira_object_begin(o, HD_KIRA_OBJ_CONTACTS);
     for (uint32_t n = pick(w, 8); n > 0; n--) {
-        struct hd_kira_contact_item c = {.id = world_id(pick(w, WORLD)),
-                                         .ssn = 1 + pick(w, 16),
-                                         .age_ms = pick(w, 4) * 1000u,
-                                         .degree = (uint16_t)pick(w, 9)};
+        struct hd_kira_contact_item c = {.id = world_id(pick(w, WORLD))};
+        c.ssn = 1 + pick(w, 16);
+        c.age_ms = pick(w, 4) * 1000u;
+        c.degree = (uint16_t)pick(w, 9);
         hd_kira_write_contact(o, &c);
     }
     hd_kira_object_end(o, mark);
@@ -180,7 +182,8 @@ static void write_not_via(struct world *w, struct hd_writer *o)
 {
     size_t mark = hd_kira_object_begin(o, HD_KIRA_OBJ_NOT_VIA);
     for (uint32_t n = 1 + pick(w, 3); n > 0; n--) {
-        struct hd_kira_not_via v = {.a = world_id(pick(w, WORLD)), .b = world_id(pick(w, WORLD))};
+        struct hd_kira_not_via v = {.a = world_id(pick(w, WORLD))};
+        v.b = world_id(pick(w, WORLD));
         if (hd_id_compare(&v.a, &v.b) > 0) {
             struct hd_id t = v.a;
             v.a = v.b;
@@ -204,7 +207,8 @@ static void write_entries(struct world *w, struct hd_writer *o, uint8_t object)
             struct hd_id id = world_id((first + i * step) % WORLD);
             hd_kira_write_id(o, &id);
         }
-        hd_kira_write_entry_end(o, 1 + pick(w, 16), pick(w, 3) * 1000u, (uint16_t)pick(w, 9));
+        uint32_t ssn = 1 + pick(w, 16), age_ms = pick(w, 3) * 1000u;
+        hd_kira_write_entry_end(o, ssn, age_ms, (uint16_t)pick(w, 9));
         if (object == HD_KIRA_OBJ_UPDATE_INFO)
             hd_write_u8(o, (uint8_t)pick(w, 4));
     }
@@ -270,7 +274,8 @@ static void write_body(struct world *w, struct hd_writer *o, uint8_t type)
 static void mutate(struct world *w, uint8_t *bytes, uint32_t *len)
 {
     for (uint32_t n = 1 + pick(w, 4); n > 0 && *len > 0; n--) {
-        uint32_t at = ((uint32_t)byte(w) << 8 | byte(w)) % *len;
+        uint32_t high = byte(w);
+        uint32_t at = (high << 8 | byte(w)) % *len;
         bytes[at] = byte(w);
     }
     if (pick(w, 4) == 0)
@@ -291,13 +296,14 @@ static void datagram(struct world *w)
     uint8_t type = types[pick(w, HD_ARRAY_LEN(types))];
     uint32_t source = has_route(type) ? (pick(w, 2) ? sender : 1 + pick(w, WORLD - 1)) : sender;
     uint32_t dest = pick(w, WORLD);
-    struct hd_kira_header h = {.type = type,
-                               .flags = (uint8_t)(pick(w, 2) ? HD_KIRA_EXACT : byte(w)),
-                               .dest = world_id(pick(w, 3) == 0 ? dest : 0),
-                               .source = world_id(source),
-                               .msg_id = byte(w),
-                               .ssn = 1 + pick(w, 16),
-                               .degree = (uint16_t)pick(w, 9)};
+    struct hd_kira_header h = {.type = type, .source = world_id(source)};
+    h.flags = HD_KIRA_EXACT;
+    if (pick(w, 2) == 0)
+        h.flags = byte(w);
+    h.dest = world_id(pick(w, 3) == 0 ? dest : 0);
+    h.msg_id = byte(w);
+    h.ssn = 1 + pick(w, 16);
+    h.degree = (uint16_t)pick(w, 9);
     if (w->asked_count > 0 && pick(w, 3) != 0) { /* an answer to something that was asked */
         const struct asked *a = &w->asked[pick(w, HD_MIN(w->asked_count, ASKED_MAX))];
         h.msg_id = a->msg_id;
@@ -324,18 +330,20 @@ static void noise(struct world *w)
     uint32_t len = byte(w);
     for (uint32_t i = 0; i < len; i++)
         bytes[i] = byte(w);
-    deliver(w, 1 + pick(w, NEIGHBOURS), bytes, len, pick(w, 2) == 0);
+    uint32_t sender = 1 + pick(w, NEIGHBOURS);
+    deliver(w, sender, bytes, len, pick(w, 2) == 0);
 }
 
 static void echo(struct world *w)
 {
     uint8_t bytes[HD_KIRA_ECHO_LEN];
+    uint32_t len = sizeof bytes;
     memcpy(bytes, w->echo, sizeof bytes);
     bytes[0] = HD_KIRA_ECHO_MAGIC;
     bytes[1] = pick(w, 2) ? HD_KIRA_ECHO_REPLY : HD_KIRA_ECHO_REQUEST;
     if (pick(w, 4) == 0)
-        bytes[pick(w, HD_KIRA_ECHO_LEN)] = byte(w);
-    deliver(w, 1 + pick(w, NEIGHBOURS), bytes, sizeof bytes, false);
+        mutate(w, bytes, &len);
+    deliver(w, 1 + pick(w, NEIGHBOURS), bytes, len, false);
 }
 
 /* --- the rest of the inputs ----------------------------------------------------------------------
@@ -356,6 +364,12 @@ static void interface(struct world *w, uint32_t ifindex, uint8_t how)
     input(w, &in);
 }
 
+static void any_interface(struct world *w)
+{
+    uint32_t ifindex = 1 + pick(w, 4);
+    interface(w, ifindex, byte(w));
+}
+
 static void serve_deadlines(struct world *w, hd_time until)
 {
     for (unsigned i = 0; w->answer.deadline <= until; i++) {
@@ -370,7 +384,9 @@ static void serve_deadlines(struct world *w, hd_time until)
 static void pass_time(struct world *w)
 {
     static const uint32_t steps_ms[] = {1, 5, 20, 100, 300, 1000, 5000, 60000};
-    serve_deadlines(w, w->now + HD_MS(steps_ms[pick(w, 8)]) + HD_US(pick(w, 200)));
+    hd_time step_ns = HD_MS(steps_ms[pick(w, 8)]);
+    step_ns += HD_US(pick(w, 200));
+    serve_deadlines(w, w->now + step_ns);
 }
 
 static void report(struct world *w)
@@ -394,16 +410,17 @@ static void report(struct world *w)
 static void command(struct world *w)
 {
     struct hd_input in = {.type = HD_IN_COMMAND};
-    struct hd_kira_command c = {.id = world_id(pick(w, WORLD)),
-                                .nibbles = (uint8_t)pick(w, 30),
-                                .count = pick(w, 5),
-                                .interval_ns = HD_MS(pick(w, 200)),
-                                .timeout_ns = HD_MS(pick(w, 255) * 8)};
-    in.u.command = (struct hd_in_command){.id = 1 + pick(w, 40),
-                                          .verb = (uint16_t)pick(w, 4),
-                                          .len = sizeof c,
-                                          .args = &c,
-                                          .cancel = pick(w, 5) == 0};
+    struct hd_kira_command c = {.id = world_id(pick(w, WORLD))};
+    struct hd_in_command *q = &in.u.command;
+    c.nibbles = (uint8_t)pick(w, 30);
+    c.count = pick(w, 5);
+    c.interval_ns = HD_MS(pick(w, 200));
+    c.timeout_ns = HD_MS(pick(w, 255) * 8);
+    q->id = 1 + pick(w, 40);
+    q->verb = (uint16_t)pick(w, 4);
+    q->cancel = pick(w, 5) == 0;
+    q->len = sizeof c;
+    q->args = &c;
     input(w, &in);
 }
 
@@ -487,7 +504,7 @@ static void step(struct world *w)
     else if (op < 17)
         echo(w);
     else if (op < 18)
-        interface(w, 1 + pick(w, 4), byte(w));
+        any_interface(w);
     else if (op < 23)
         pass_time(w);
     else if (op < 25)
