@@ -113,6 +113,21 @@ static void kira_link_ask(struct kira_call *x, struct kira_link *l, const struct
     }
 }
 
+/*
+ * When the link is asked next. The asking end rounds down to a common beat, so that all its links
+ * are asked, and answer, in one wake of the process.
+ */
+static hd_time kira_link_next(struct kira_call *x, const struct kira_link *l,
+                              const struct kira_uln *u)
+{
+    hd_time interval = kira_link_interval(x, l, u);
+    hd_time at = l->last_heard + interval;
+
+    if (interval == HD_KIRA_ECHO_INTERVAL)
+        at -= at % HD_KIRA_ECHO_BEAT;
+    return HD_MAX(at, x->c->now + HD_MS(1));
+}
+
 void kira_link_due(struct kira_call *x, struct kira_link *l, hd_time armed_for)
 {
     struct kira_uln *u = kira_uln_find(x->k, l->node);
@@ -120,10 +135,10 @@ void kira_link_due(struct kira_call *x, struct kira_link *l, hd_time armed_for)
 
     if (u == NULL || l->dead)
         return;
-    hd_time interval = kira_link_interval(x, l, u);
+    hd_time next = kira_link_next(x, l, u);
     hd_time wait = kira_link_wait(l, u);
-    if (l->misses == 0 && now - l->last_heard < interval && l->state != HD_KIRA_LINK_ADOPTED) {
-        kira_arm(x, &l->timer, KIRA_T_LINK, l->last_heard + interval);
+    if (l->misses == 0 && next > now + HD_KIRA_ECHO_BEAT && l->state != HD_KIRA_LINK_ADOPTED) {
+        kira_arm(x, &l->timer, KIRA_T_LINK, next);
         return;
     }
     /* our own lateness is no evidence against the neighbour */
@@ -176,6 +191,5 @@ void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e, const struc
     if (e->type == HD_KIRA_ECHO_REQUEST && x->k->cfg.no_reflector)
         kira_echo_send(x, l, HD_KIRA_ECHO_REPLY, e->tag, e->nonce);
     kira_link_alive(x, l, x->c->now);
-    if (e->type == HD_KIRA_ECHO_REPLY)
-        kira_arm(x, &l->timer, KIRA_T_LINK, x->c->now + kira_link_interval(x, l, u));
+    kira_arm(x, &l->timer, KIRA_T_LINK, kira_link_next(x, l, u)); /* spares a wake for nothing */
 }

@@ -142,6 +142,7 @@ static void kira_link_remove(struct kira_call *x, struct kira_uln *u, uint32_t i
 
     kira_disarm(x, &l->timer);
     kira_labels_drop(x, l->adj);
+    kira_routes_drop(x, l->adj);
     hd_model_adj_del(x->c->model, l->adj);
     u->links[i] = u->links[--u->links_len];
     hd_pool_free(x->c->pool, l, sizeof *l);

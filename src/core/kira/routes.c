@@ -71,6 +71,22 @@ void kira_route_drop(struct kira_call *x, hd_node node)
     hd_model_route_del(x->c->model, &key);
 }
 
+/* An adjacency goes for good: whatever still uses it goes first. */
+void kira_routes_drop(struct kira_call *x, uint32_t adj)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ROUTE, i)) != 0;) {
+        const struct hd_route_entry *e = hd_model_route_at(m, i);
+        if (e->o.owner != x->c->core || e->v.act == HD_ROUTE_LOCAL || e->v.adj != adj)
+            continue;
+        struct hd_route_key key = e->key;
+        hd_model_route_del(m, &key);
+        x->k->last_route_change = x->c->now;
+    }
+    x->k->bucket_dirty = true;
+}
+
 /* Can data be sent over the contact's active path now? */
 static bool kira_ready(struct kira_call *x, const struct kira_contact *p)
 {

@@ -608,6 +608,7 @@ void kira_routes_work(struct kira_call *x);
 void kira_route_own(struct kira_call *x);
 void kira_route_uln(struct kira_call *x, const struct kira_uln *u);
 void kira_route_drop(struct kira_call *x, hd_node node);
+void kira_routes_drop(struct kira_call *x, uint32_t adj);
 
 /* --- commands.c ---------------------------------------------------------------------------------
  */
