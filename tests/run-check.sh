@@ -41,9 +41,10 @@ fi
 if [ -z "$gcc" ]; then
     fail 'simulated scenarios, labs: nothing was built to run them'
 else
-    tests sim 900 'simulated scenarios' "$OUT/gcc" sim
+    tests sim 900 'simulated scenarios' "$OUT/gcc" sim --timeout-multiplier 3
     if [ "$(id -u)" = 0 ]; then
-        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1
+        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1 \
+            --timeout-multiplier 2
     else
         skip 'labs in network namespaces: need root'
     fi
