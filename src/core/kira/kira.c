@@ -378,7 +378,6 @@ static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
     struct kira *k = state;
     struct kira_call x = {k, c};
 
-    (void)units; /* each pass is bounded by the tables' limits, a few thousand entries */
     if (k->vicinity_dirty) {
         k->vicinity_dirty = false;
         kira_vicinity_refresh(&x);
@@ -388,7 +387,7 @@ static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
         kira_labels_rebuild(&x);
     }
     if (k->contacts_dirty > 0 || k->bucket_dirty)
-        kira_routes_work(&x);
+        kira_routes_work(&x, HD_MAX(units, 1u));
     else if (!c->ids->shared && hd_ids_wants_collection(c->ids))
         kira_collect(&x);
 }

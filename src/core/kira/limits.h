@@ -54,8 +54,10 @@
 #define HD_KIRA_QUERY_PARALLEL 10
 
 /* liveness (5.7, doc/decisions/0003) */
-#define HD_KIRA_ECHO_INTERVAL   HD_MS(300) /* silence after which a watched link is asked */
-#define HD_KIRA_ECHO_BEAT       HD_MS(75)  /* a divisor of the interval */
+#define HD_KIRA_ECHO_INTERVAL HD_MS(300) /* silence after which a watched link is asked */
+#define HD_KIRA_ECHO_BEAT     HD_MS(75)  /* a divisor of the interval */
+#define HD_KIRA_ECHO_LINKS                                                                         \
+    64 /* links asked at the full rate; with more, all are asked less often */
 #define HD_KIRA_ECHO_WAIT_FIRST HD_MS(150)
 #define HD_KIRA_ECHO_WAIT_NEXT  HD_MS(100)
 #define HD_KIRA_ECHO_SLOW       HD_MS(300) /* both waits towards a node that answers in user space */

@@ -2,14 +2,14 @@
 /*
  * Liveness of links (kira.md 5.7, doc/decisions/0003).
  *
- * A link that carries something is asked by a 16-byte echo after 300 ms of silence. The peer's
+ * A link in use is asked by a 16-byte echo after 300 ms of silence. The peer's
  * kernel answers, so a busy or restarting peer is not taken for a dead one. The first unanswered
  * echo makes the next ones follow quickly: a dead link is noticed at most 650 ms after its last
  * sign of life, while a healthy one costs one exchange per 300 ms. A miss is an echo that was
  * really sent and did not come back; a timer that was served late grants another wait. Of the two
  * ends the one with the smaller identifier asks a little earlier, and its question is a sign of
- * life for the other: one exchange serves both. Idle links are asked every 10 s, foreign neighbours
- * by ProbeReq.
+ * life for the other: one exchange serves both. Spare parallel links are asked every 10 s, foreign
+ * neighbours by ProbeReq.
  */
 #include "core/kira/state.h"
 
@@ -23,21 +23,24 @@ void kira_link_alive(struct kira_call *x, struct kira_link *l, hd_time arrived)
     l->state = HD_KIRA_LINK_UP;
 }
 
-/* Does the link carry labels or data: is it the way to anything but the neighbour itself? */
+/*
+ * Does the link carry labels or data? Others may use any of its two-hop labels without our knowing,
+ * so every link in use does; only spare parallel ones are idle.
+ */
 bool kira_link_watched(struct kira_call *x, const struct kira_link *l)
 {
-    struct kira *k = x->k;
-    const struct kira_uln *u = kira_uln_find(k, l->node);
+    const struct kira_uln *u = kira_uln_find(x->k, l->node);
 
-    if (u == NULL || kira_uln_best(u) != l)
-        return false;
-    if (u->labels > 0 || l->state == HD_KIRA_LINK_ADOPTED)
-        return true;
-    /* the tree knows whether any path starts here */
-    for (uint16_t t = k->trie.v[0].child; t != 0; t = k->trie.v[t].next)
-        if (k->trie.v[t].node == l->node)
-            return true;
-    return k->contacts.len == 0; /* small networks: nothing but neighbours */
+    return u != NULL && kira_uln_best(u) == l;
+}
+
+/* A hub does not ask hundreds of neighbours three times a second: the sum of its questions is
+ * bounded. */
+static hd_time kira_echo_interval(const struct kira *k)
+{
+    uint32_t share = 1 + k->ulns.len / (HD_KIRA_ECHO_LINKS + 1);
+
+    return HD_KIRA_ECHO_INTERVAL * (hd_time)share;
 }
 
 static hd_time kira_link_interval(struct kira_call *x, const struct kira_link *l,
@@ -49,7 +52,8 @@ static hd_time kira_link_interval(struct kira_call *x, const struct kira_link *l
         return HD_KIRA_IDLE_INTERVAL;
     if ((u->capabilities & HD_KIRA_CAN_ECHO) == 0)
         return HD_KIRA_CHECK_INTERVAL;
-    return first ? HD_KIRA_ECHO_INTERVAL : HD_KIRA_ECHO_INTERVAL * 11 / 10;
+    hd_time interval = kira_echo_interval(x->k);
+    return first ? interval : interval * 11 / 10;
 }
 
 static hd_time kira_link_wait(const struct kira_link *l, const struct kira_uln *u)
@@ -123,7 +127,7 @@ static hd_time kira_link_next(struct kira_call *x, const struct kira_link *l,
     hd_time interval = kira_link_interval(x, l, u);
     hd_time at = l->last_heard + interval;
 
-    if (interval == HD_KIRA_ECHO_INTERVAL)
+    if (interval % HD_KIRA_ECHO_BEAT == 0)
         at -= at % HD_KIRA_ECHO_BEAT;
     return HD_MAX(at, x->c->now + HD_MS(1));
 }

@@ -224,7 +224,8 @@ static void kira_prefix_routes(struct kira_call *x)
     k->prefixes = (uint16_t)(k->buckets - 1);
 }
 
-void kira_routes_work(struct kira_call *x)
+/* Looks at up to `units` changed contacts; the prefix routes follow once all are done. */
+void kira_routes_work(struct kira_call *x, uint32_t units)
 {
     struct kira *k = x->k;
 
@@ -232,6 +233,8 @@ void kira_routes_work(struct kira_call *x)
         struct kira_contact *p = &k->contacts.v[i];
         if ((p->flags & KIRA_CONTACT_DIRTY) == 0)
             continue;
+        if (units-- == 0)
+            return;
         p->flags &= (uint8_t)~KIRA_CONTACT_DIRTY;
         k->contacts_dirty--;
         kira_contact_route(x, p);

@@ -604,7 +604,7 @@ void kira_labels_adopt(struct kira_call *x);
 
 /* --- routes.c -----------------------------------------------------------------------------------
  */
-void kira_routes_work(struct kira_call *x);
+void kira_routes_work(struct kira_call *x, uint32_t units);
 void kira_route_own(struct kira_call *x);
 void kira_route_uln(struct kira_call *x, const struct kira_uln *u);
 void kira_route_drop(struct kira_call *x, hd_node node);
