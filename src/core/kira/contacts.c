@@ -196,6 +196,8 @@ void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16
 {
     uint16_t old = p->active;
 
+    if (end != old)
+        p->mtu = 0; /* another path, perhaps a wider one */
     p->active = end;
     p->len = len;
     p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;

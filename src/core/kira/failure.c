@@ -375,18 +375,39 @@ static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
     kira_search_start(x, node, HD_KIRA_SEARCH_SOON, true);
 }
 
-static struct kira_contact *kira_contact_by_label(struct kira_call *x, const struct hd_label *label)
+/* Every hop rewrites the label, so an error quotes that of the path's rest where it arose. */
+static bool kira_path_bears(struct kira_call *x, const struct kira_contact *p,
+                            const struct hd_label *label)
+{
+    hd_node path[HD_KIRA_PATH_MAX];
+    uint32_t len = kira_path_read(x->k, p->active, path);
+
+    for (uint32_t i = 0; i < len; i++) {
+        struct hd_label rest = kira_label(x, path + i, len - i);
+        if (memcmp(rest.b, label->b, sizeof rest.b) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The contact by whose path a packet went that an ICMPv6 error is about: that of its destination,
+ * or the one that carries the destination's bucket. The label must be of that path, so that
+ * nobody who has not seen a packet can invent an error.
+ */
+static struct kira_contact *kira_contact_blamed(struct kira_call *x, const struct hd_in_report *r)
 {
     struct kira *k = x->k;
-    hd_node path[HD_KIRA_PATH_MAX];
+    struct hd_id id;
 
+    if (!hd_id_from_ip6(&r->to, k->cfg.node_prefix, &id))
+        return NULL;
+    hd_node node = hd_ids_find(x->c->ids, &id);
+    unsigned bits = hd_id_shared_bits(&k->id, &id);
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
-        uint32_t len = kira_path_read(k, p->active, path);
-        if (len == 0)
-            continue;
-        struct hd_label own = kira_label(x, path, len);
-        if (memcmp(own.b, label->b, sizeof own.b) == 0)
+        bool carries = (p->flags & KIRA_CONTACT_CHOSEN) != 0 && p->bits == bits;
+        if ((carries || (node != 0 && p->node == node)) && kira_path_bears(x, p, &r->label))
             return p;
     }
     return NULL;
@@ -408,16 +429,14 @@ void kira_report(struct kira_call *x, const struct hd_in_report *r)
         kira_notice_send(x, &r->source, kira_adj_node(x->k, r->adj));
         break;
     case HD_REPORT_TOO_BIG:
-        if (r->value >= 1280 && r->value <= 65535 &&
-            (p = kira_contact_by_label(x, &r->label)) != NULL &&
+        if (r->value >= 1280 && r->value <= 65535 && (p = kira_contact_blamed(x, r)) != NULL &&
             (p->mtu == 0 || r->value < p->mtu)) {
             p->mtu = (uint16_t)r->value;
             kira_contact_dirty(x, p);
         }
         break;
     case HD_REPORT_UNREACHABLE:
-        if ((p = kira_contact_by_label(x, &r->label)) != NULL &&
-            (p->flags & KIRA_CONTACT_PROBING) == 0)
+        if ((p = kira_contact_blamed(x, r)) != NULL && (p->flags & KIRA_CONTACT_PROBING) == 0)
             kira_probe_send(x, p, false, HD_KIRA_REPAIR_TIMEOUT, 0);
         break;
     }

@@ -39,7 +39,10 @@ bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd
     if (len == 0 || !kira_out_begin(x, &o, HD_KIRA_FIND_REQ, flags, dest, r->msg_id,
                                     HD_ID_BYTES * (len + 1) + 32 * HD_KIRA_NOT_VIA_SENT + 32))
         return false;
-    hd_kira_write_rtable_req(&o.w, HD_KIRA_RT_OVERLAY, (uint8_t)HD_MIN(x->k->cfg.bucket_size, 255));
+    /* exploration is after shorter paths, not after many names: half an answer serves it */
+    unsigned wanted =
+        r->kind == KIRA_REQ_EXPLORE ? (x->k->cfg.bucket_size + 1u) / 2 : x->k->cfg.bucket_size;
+    hd_kira_write_rtable_req(&o.w, HD_KIRA_RT_OVERLAY, (uint8_t)HD_MIN(wanted, 255u));
     kira_out_route(x, &o, path, len);
     if (r->kind != KIRA_REQ_EXPLORE && r->kind != KIRA_REQ_JOIN)
         kira_out_not_via(x, &o);
@@ -145,7 +148,7 @@ static void kira_explore_slow_down(struct kira_call *x)
     hd_time factor = sum < k->explore_sum ? 2 : 4;
     k->explore_sum = sum;
     if (gained)
-        k->explore_wait = HD_KIRA_EXPLORE_FIRST;
+        k->explore_wait = HD_MAX(k->explore_wait / 2, HD_KIRA_EXPLORE_FIRST);
     else
         k->explore_wait = hd_time_min(factor * k->explore_wait, HD_KIRA_EXPLORE_LAST);
 }
