@@ -98,8 +98,8 @@ static void begin_interfaces(struct hd_router_role *r)
     for (uint32_t i = 0; i < r->interface_count; i++) {
         deliver_interface(r, &r->interfaces[i].i);
     }
-    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d",
-                r->begin.adopted, r->interface_count, hd_privileges_is_realtime());
+    hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d", r->resumed,
+                r->interface_count, hd_privileges_is_realtime());
     (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
 }
 
@@ -124,13 +124,21 @@ static void sweep_interfaces(struct hd_router_role *r)
 /* --- start ---------------------------------------------------------------------------------------
  */
 
+/* The TUN back-end's table is the model of a process: it died with it, and nothing was adopted. */
+static bool adopted_something(struct hd_router_role *r)
+{
+    const struct hd_model *m = hd_router_model(r->driver.router);
+    return hd_model_next(m, HD_OBJ_ADJ, 0) != 0 || hd_model_next(m, HD_OBJ_LABEL, 0) != 0 ||
+           hd_model_next(m, HD_OBJ_ROUTE, 0) != 0;
+}
+
 static int start_core(struct hd_router_role *r)
 {
     struct hd_kira_config kira;
     struct hd_sample_config sample;
     struct hd_start s = {.saved = r->saved,
                          .saved_count = r->saved_count,
-                         .resumed = r->begin.adopted,
+                         .resumed = r->resumed,
                          .key = r->begin.key};
     if (r->begin.core == HD_CORE_KIRA) {
         hd_kira_config_default(&kira);
@@ -172,6 +180,7 @@ static int start_driver(struct hd_router_role *r)
         error = hd_driver_icmp(&r->driver, r->icmp);
     }
     if (error == 0) {
+        r->resumed = r->begin.adopted && adopted_something(r);
         error = start_core(r);
     }
     return error;
