@@ -45,6 +45,7 @@ struct hd_router_role {
     struct hd_loop_source keeper, system, manage;
     struct hd_driver driver;
     bool started;         /* the core runs */
+    bool resumed;         /* with what the data plane held */
     bool interfaces_told; /* and knows its interfaces */
     bool stop, keep;
     int exit_status;

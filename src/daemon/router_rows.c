@@ -24,7 +24,7 @@ static void fill_status(struct hd_router_role *r, struct hd_row_driver *row)
     snprintf(row->core, sizeof row->core, "%s", hd_core_ops(r->begin.core)->name);
     snprintf(row->state_dir, sizeof row->state_dir, "%s", r->begin.state_dir);
     row->open = r->begin.key == 0;
-    row->resumed = r->begin.adopted;
+    row->resumed = r->resumed;
     row->kira0_ifindex = r->handles.kira0_ifindex;
     row->node_prefix = r->begin.node_prefix;
     row->label_prefix = r->begin.label_prefix;

@@ -163,7 +163,7 @@ for role in manage system router router; do
     if [ "$backend" = ebpf ] || [ $role != router ]; then
         check "$role killed: no packet lost" no_loss "$dir/ping"
     fi
-    check "$role killed: b is reached" within 3000 reaches a "$b"
+    check "$role killed: b is reached" within 5000 reaches a "$b"
 done
 
 all_new() {
