@@ -6,7 +6,7 @@ PREFIX   ?= /usr
 JOBS     ?= $(shell nproc)
 PROGRAMS := heddled heddle heddle-lab heddle-sim
 
-.PHONY: build deps deps-long check check-long demo clean install format
+.PHONY: build bench deps deps-bench deps-long check check-long demo clean install format
 
 build: $(BUILD)/build.ninja
 	ninja -j $(JOBS) -C $(BUILD)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing of packaging/debian-packages.txt: tools/deps.sh build|check|long
-# (each group contains the ones before). Says what it installs; does nothing when nothing is missing.
+# Installs what is missing of packaging/debian-packages.txt: tools/deps.sh build|check|long|bench
+# (each group contains the ones before; bench: those of check, and the peers of the benchmark). Says what it installs; does nothing when nothing is missing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,8 @@ case ${1:-check} in
 build) groups='build' ;;
 check) groups='build check' ;;
 long) groups='build check long' ;;
-*) echo "usage: $0 build|check|long" >&2; exit 2 ;;
+bench) groups='build check bench' ;;
+*) echo "usage: $0 build|check|long|bench" >&2; exit 2 ;;
 esac
 command -v apt-get >/dev/null || {
     echo 'This is no Debian system. Install the equivalents of packaging/debian-packages.txt by hand.' >&2

@@ -8,6 +8,7 @@ report is made from that file: parts can be run one by one, on a machine that ha
 Needs root. Run it as `python3 bench/peers --help`.
 """
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from stacks import STACKS  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOPOLOGIES = {"ring8": "ring:8", "grid": "grid:5x5", "ba100": "ba:100,2"}
-PARTS = {"startup": ("ring8", "grid", "ba100"), "carrier": ("grid",), "silent": ("grid",),
+PARTS = {"start": tuple(TOPOLOGIES), "plug": tuple(TOPOLOGIES), "carrier": ("grid",), "silent": ("grid",),
          "steady": ("ba100",), "storm": ("ba100",), "hop": ()}
 GRAPH_SEED = 1
 
@@ -36,9 +37,6 @@ def arguments():
     p.add_argument("--only", default=",".join(PARTS), help="parts: " + ",".join(PARTS))
     p.add_argument("--stacks", default=",".join(STACKS), help=",".join(STACKS))
     p.add_argument("--topologies", default=",".join(TOPOLOGIES), help=",".join(TOPOLOGIES))
-    p.add_argument("--begin", choices=("links", "daemons"), default="links",
-                   help="what happens at the start of a start-up: the links of running daemons come"
-                        " up (links), or the daemons are started on links that are up (daemons)")
     p.add_argument("--results", default=os.path.join(TOP, "doc/results/peers.jsonl"))
     p.add_argument("--report", default=os.path.join(TOP, "doc/results/peers.md"))
     p.add_argument("--add", action="store_true", help="keep earlier results and add to them")
@@ -62,7 +60,7 @@ def find_programs(build):
             sys.exit(f"bench/peers: {path} is missing: build first, or name the folder by --build")
     for n in ("babeld", "bird", "yggdrasil"):
         if shutil.which(n) is None:
-            sys.exit(f"bench/peers: {n} is not installed; `tools/deps.sh long` does that")
+            sys.exit(f"bench/peers: {n} is not installed; `tools/deps.sh bench` does that")
     return programs
 
 
@@ -91,13 +89,11 @@ def one_lab(kind, topology, trial, parts, options, programs, results):
     stack = None
     try:
         stack = kind(lab, programs)
-        if "startup" not in parts:
+        if parts[0] not in ("start", "plug"):
             measure.converge(stack, options, trial)
         for part in parts:
             load = os.getloadavg()[0]
             figures = getattr(measure, part)(stack, options, trial)
-            if part == "startup":
-                figures["begin"] = options.begin
             results.add(kind.name, part, topology, trial, figures, load)
     finally:
         if stack is not None:
@@ -112,11 +108,12 @@ def run(options, programs, results):
     for trial in range(options.trials):
         for topology in (t for t in TOPOLOGIES if t in options.topologies.split(",")):
             parts = [p for p in only if topology in PARTS[p]]
-            for name in (n for n in STACKS if n in options.stacks.split(",")):
-                if not parts:
-                    continue
+            # A daemon starts once in a lab: "start" has one of its own when others follow.
+            groups = [["start"]] if "start" in parts else []
+            groups += [g for g in [[p for p in parts if p != "start"]] if g]
+            for group, name in itertools.product(groups, options.stacks.split(",")):
                 try:
-                    one_lab(STACKS[name], topology, trial, parts, options, programs, results)
+                    one_lab(STACKS[name], topology, trial, group, options, programs, results)
                 except Exception:  # the other stacks are measured all the same
                     failed += 1
                     traceback.print_exc()

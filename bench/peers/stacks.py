@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The routing stacks that are compared: what each is started with, and how it is ended.
 
-Each runs as its distribution ships it, except: BIRD speaks OSPFv3 with hello 1 s and dead 4 s on
+Each runs as its distribution ships it, except: babeld looks at carriers (-l); BIRD speaks OSPFv3 with hello 1 s and dead 4 s on
 point-to-point links, without equal-cost paths; yggdrasil peers by multicast on the links alone.
 Every stack knows each node's address before it starts, so that nobody has to be asked. Sessions are
 what we started, and nothing else is ever signalled.
@@ -147,7 +147,7 @@ class Babeld(Stack):
 
     def command(self, node):
         interfaces = [self.lab.ifnames[node, m] for m in self.lab.neighbours(node)]
-        return ["babeld", "-c", self.path(node, "conf"), "-S", self.path(node, "babel-state"),
+        return ["babeld", "-l", "-c", self.path(node, "conf"), "-S", self.path(node, "babel-state"),
                 "-I", self.path(node, "pid"), *interfaces]
 
     @staticmethod
