@@ -4,7 +4,7 @@
  *
  * A link in use is asked by a 16-byte echo after 300 ms of silence. The peer's
  * kernel answers, so a busy or restarting peer is not taken for a dead one. The first unanswered
- * echo makes the next ones follow quickly: a dead link is noticed at most 650 ms after its last
+ * echo makes the next ones follow quickly: a dead link is noticed at most 700 ms after its last
  * sign of life, while a healthy one costs one exchange per 300 ms. A miss is an echo that was
  * really sent and did not come back; a timer that was served late grants another wait. Of the two
  * ends the one with the smaller identifier asks a little earlier, and its question is a sign of
@@ -64,6 +64,30 @@ static hd_time kira_link_wait(const struct kira_link *l, const struct kira_uln *
         return HD_KIRA_ECHO_SLOW;
     hd_time wait = l->misses <= 1 ? HD_KIRA_ECHO_WAIT_FIRST : HD_KIRA_ECHO_WAIT_NEXT;
     return HD_MAX(wait, 2 * l->rtt);
+}
+
+/*
+ * How many unanswered echoes mean a dead link: three, and more where echoes get lost anyway, so
+ * that a bad link is not taken for a dead one again and again. `loss` is the smoothed share of lost
+ * echoes in 1/256.
+ */
+static uint8_t kira_link_misses(const struct kira_link *l)
+{
+    if (l->loss >= 40)
+        return HD_KIRA_ECHO_MISSES + 6;
+    if (l->loss >= 20)
+        return HD_KIRA_ECHO_MISSES + 4;
+    if (l->loss >= 8)
+        return HD_KIRA_ECHO_MISSES + 2;
+    return l->loss >= 3 ? HD_KIRA_ECHO_MISSES + 1 : HD_KIRA_ECHO_MISSES;
+}
+
+/* An answer came after `asked` questions: all but the last were lost on a link that works. */
+static void kira_link_note_loss(struct kira_link *l, uint8_t asked)
+{
+    for (uint8_t i = 1; i < asked; i++)
+        l->loss = (uint8_t)(l->loss + (256 - l->loss) / 32);
+    l->loss = (uint8_t)(l->loss - (l->loss + 31) / 32);
 }
 
 /* Starts or renews the watch of a link that has just come up. */
@@ -147,13 +171,13 @@ void kira_link_due(struct kira_call *x, struct kira_link *l, hd_time armed_for)
     }
     /* our own lateness is no evidence against the neighbour */
     bool late = l->misses > 0 && now - armed_for > wait / 2;
-    if (l->misses >= HD_KIRA_ECHO_MISSES && !late) {
+    if (l->misses >= kira_link_misses(l) && !late) {
         kira_count(x, KIRA_N_LINK_SILENT);
         kira_log_node(x, HD_LOG_NOTICE, "link-silent", l->node, "ifindex", l->ifindex);
         kira_link_down(x, u, l);
         return;
     }
-    if (l->misses < HD_KIRA_ECHO_MISSES)
+    if (l->misses < kira_link_misses(l))
         kira_link_ask(x, l, u);
     kira_arm(x, &l->timer, KIRA_T_LINK, now + kira_link_wait(l, u));
 }
@@ -185,6 +209,7 @@ void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e, const struc
             return;
         }
         l->nonce = 0;
+        kira_link_note_loss(l, l->misses);
         kira_count(x, KIRA_N_ECHO_REPLY);
         kira_link_rtt(x, l, x->c->now);
     }

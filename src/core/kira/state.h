@@ -74,6 +74,7 @@ struct kira_link {
     uint64_t peer_counter; /* highest MAC counter seen, and a bit for each of the 64 before it */
     uint64_t peer_window;
     uint8_t misses;
+    uint8_t loss;  /* smoothed share of lost echoes, 1/256 */
     uint8_t state; /* enum hd_kira_link_state */
     bool authenticated;
     bool dead; /* kept for its labels' sake (HD_KIRA_DOWN_MEMORY) */
