@@ -336,23 +336,23 @@ void kira_twin_seen(struct kira_call *x, uint32_t ifindex)
  * we never used, is the sign of a second node with our identity.
  */
 static void kira_own_id_heard(struct kira_call *x, const struct hd_kira_msg *m,
-                              const struct hd_in_datagram *d)
+                              const struct hd_in_datagram *d, const struct kira_link *l)
 {
     struct kira *k = x->k;
 
-    for (uint32_t i = 0; i < k->interfaces.len; i++)
-        if (hd_ip6_equal(&k->interfaces.v[i]->link_local, &d->from)) {
-            kira_drop(x, KIRA_DROP_OWN_ID);
-            return; /* two own interfaces on one segment */
-        }
     if (!m->has_route || kira_ssn_newer(m->h.ssn, k->ssn)) {
         kira_drop(x, KIRA_DROP_OWN_ID);
         kira_twin_seen(x, d->ifindex);
         return;
     }
     struct hd_id here = hd_kira_id_at(&m->route, m->index);
+    struct hd_id from = hd_kira_id_at(&m->route, m->index - 1u);
     if (!hd_id_equal(&here, &k->id) || m->index + 1u >= m->route.count) {
         kira_drop(x, KIRA_DROP_OWN_ID);
+        return;
+    }
+    if (l == NULL || l->dead || !hd_id_equal(kira_id(x, l->node), &from)) {
+        kira_drop(x, KIRA_DROP_PREVIOUS_HOP);
         return;
     }
     struct hd_id next = hd_kira_id_at(&m->route, m->index + 1u);
@@ -361,6 +361,15 @@ static void kira_own_id_heard(struct kira_call *x, const struct hd_kira_msg *m,
         kira_forward(x, m, node);
     else
         kira_drop(x, KIRA_DROP_NEXT_HOP);
+}
+
+/* Two own interfaces on one segment hear each other. */
+static bool kira_from_self(const struct kira *k, const struct hd_in_datagram *d)
+{
+    for (uint32_t i = 0; i < k->interfaces.len; i++)
+        if (hd_ip6_equal(&k->interfaces.v[i]->link_local, &d->from))
+            return true;
+    return false;
 }
 
 static bool kira_replayed(struct kira_link *l, uint64_t counter)
@@ -528,14 +537,17 @@ void kira_datagram(struct kira_call *x, const struct hd_in_datagram *d, hd_time 
         kira_drop(x, KIRA_DROP_DOMAIN);
         return;
     }
-    if (hd_id_equal(&m.h.source, &k->id)) {
-        kira_own_id_heard(x, &m, d);
+    bool own = hd_id_equal(&m.h.source, &k->id);
+    if (own && kira_from_self(k, d)) {
+        kira_drop(x, KIRA_DROP_OWN_ID);
         return;
     }
     struct kira_link *l = kira_link_of(k, d->ifindex, &d->from, NULL);
     if (!kira_admit(x, &m, d, l))
         return;
-    if (m.h.type == HD_KIRA_HELLO)
+    if (own)
+        kira_own_id_heard(x, &m, d, l);
+    else if (m.h.type == HD_KIRA_HELLO)
         kira_on_hello(x, &m, d);
     else if (m.h.type == HD_KIRA_DISC_REQ || m.h.type == HD_KIRA_DISC_RSP)
         kira_on_disc(x, &m, d);
