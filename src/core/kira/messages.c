@@ -387,6 +387,18 @@ static bool kira_replayed(struct kira_link *l, uint64_t counter)
     return false;
 }
 
+/*
+ * Did the node at the other end of the link, dead or alive, put the MAC on? A new node behind its
+ * address has a counter of its own.
+ */
+static bool kira_is_sender(struct kira_call *x, const struct hd_kira_msg *m,
+                           const struct kira_link *l)
+{
+    struct hd_id sender = m->has_route ? hd_kira_id_at(&m->route, m->index - 1u) : m->h.source;
+
+    return l != NULL && hd_id_equal(kira_id(x, l->node), &sender);
+}
+
 /* Whether the message may have come from this link: key, replay, rate. */
 static bool kira_admit(struct kira_call *x, const struct hd_kira_msg *m,
                        const struct hd_in_datagram *d, struct kira_link *l)
@@ -399,7 +411,7 @@ static bool kira_admit(struct kira_call *x, const struct hd_kira_msg *m,
         kira_drop(x, KIRA_DROP_UNAUTHENTICATED);
         return false;
     }
-    if (l != NULL && !l->dead && d->key != 0 && kira_replayed(l, m->mac_counter)) {
+    if (d->key != 0 && kira_is_sender(x, m, l) && kira_replayed(l, m->mac_counter)) {
         kira_drop(x, KIRA_DROP_REPLAY);
         return false;
     }
@@ -553,4 +565,8 @@ void kira_datagram(struct kira_call *x, const struct hd_in_datagram *d, hd_time 
         kira_on_disc(x, &m, d);
     else
         kira_source_routed(x, &m, d, l, arrived);
+    /* the message that made the link begins its window */
+    if (d->key != 0 && (l = kira_link_of(k, d->ifindex, &d->from, NULL)) != NULL &&
+        l->peer_counter == 0)
+        (void)kira_replayed(l, m.mac_counter);
 }
