@@ -306,11 +306,12 @@ static int setup_open(struct hd_fwd_setup **out, const struct hd_fwd_setup_optio
     s->own = o->own_address;
     s->node_prefix = o->node_prefix;
     s->label_prefix = o->label_prefix;
+    s->resumed = o->adopt; /* also after the keeper died and nothing was kept */
     memset(s->fds, 0xff, sizeof s->fds);
 
     const struct hd_fwd_handles *kept = o->adopt ? o->kept : NULL;
-    s->resumed = kept != NULL && kept->backend == HD_FWD_TUN && kept->count == HD_TUN_FD_COUNT;
-    int error = s->resumed ? take_kept(s, kept) : open_new(s, why);
+    bool take = kept != NULL && kept->backend == HD_FWD_TUN && kept->count == HD_TUN_FD_COUNT;
+    int error = take ? take_kept(s, kept) : open_new(s, why);
     if (error == HD_OK && map_table(s) != HD_OK) {
         error = hd_fwd_why(why, HD_ESYS, "cannot map the table of links: %s", strerror(errno));
     }
