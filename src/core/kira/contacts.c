@@ -427,19 +427,20 @@ static uint32_t kira_closest_put(struct kira_call *x, const struct hd_id *target
     return len;
 }
 
-uint32_t kira_closest(struct kira_call *x, const struct hd_id *target, hd_node except,
+uint32_t kira_closest(struct kira_call *x, const struct hd_id *target, hd_node except, bool through,
                       struct kira_candidate *out, uint32_t n)
 {
     struct kira *k = x->k;
     uint32_t len = 0;
 
     for (uint32_t i = 0; i < k->ulns.len; i++)
-        if (k->ulns.v[i]->alive && k->ulns.v[i]->node != except)
+        if (k->ulns.v[i]->alive && k->ulns.v[i]->node != except &&
+            !(through && k->ulns.v[i]->end_system))
             len = kira_closest_put(x, target, out, len, n,
                                    (struct kira_candidate){k->ulns.v[i]->node, 1});
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         const struct kira_contact *p = &k->contacts.v[i];
-        if (kira_contact_usable(p) && p->node != except)
+        if (kira_contact_usable(p) && p->node != except && !(through && p->end_system))
             len =
                 kira_closest_put(x, target, out, len, n, (struct kira_candidate){p->node, p->len});
     }
@@ -477,6 +478,13 @@ static void kira_choice_take(struct kira_call *x, struct kira_choice *best,
         *best = (struct kira_choice){node, bits, len, valid};
 }
 
+/* An end system is a destination and nothing else. */
+static bool kira_may_pass(struct kira_call *x, hd_node node, bool end_system,
+                          const struct hd_id *target)
+{
+    return !end_system || hd_id_equal(kira_id(x, node), target);
+}
+
 /*
  * Whoever is chosen is strictly closer to the target by XOR, so a chain of choices ends (5.10).
  * Where the prefix can grow, the nearest of those that share most is taken; in the last bucket XOR
@@ -489,11 +497,13 @@ hd_node kira_next_hop(struct kira_call *x, const struct hd_id *target, hd_node e
     bool strict = hd_id_shared_bits(&k->id, target) + 1u >= k->buckets;
 
     for (uint32_t i = 0; i < k->ulns.len; i++)
-        if (k->ulns.v[i]->alive && k->ulns.v[i]->node != except)
+        if (k->ulns.v[i]->alive && k->ulns.v[i]->node != except &&
+            kira_may_pass(x, k->ulns.v[i]->node, k->ulns.v[i]->end_system, target))
             kira_choice_take(x, &best, target, k->ulns.v[i]->node, 1, true, strict);
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         const struct kira_contact *p = &k->contacts.v[i];
-        if (kira_contact_usable(p) && p->node != except)
+        if (kira_contact_usable(p) && p->node != except &&
+            kira_may_pass(x, p->node, p->end_system, target))
             kira_choice_take(x, &best, target, p->node, p->len, p->state == HD_KIRA_CONTACT_VALID,
                              strict);
     }

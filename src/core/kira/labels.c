@@ -79,7 +79,8 @@ void kira_label_two_hop(struct kira_call *x, const struct kira_uln *u, hd_node z
         }
         return;
     }
-    if (l == NULL || k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS)
+    if (l == NULL || u->end_system || k->cfg.end_system ||
+        k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS)
         return;
     struct hd_label key = kira_label(x, path, 3);
     struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
@@ -97,7 +98,7 @@ void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add)
     const struct kira_vicinity *n = kira_vicinity_find(k, u->node);
     hd_node path[2] = {k->self, u->node};
 
-    if (add && l != NULL) {
+    if (add && l != NULL && !k->cfg.end_system) {
         struct hd_label_value v = {
             .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 1)};
         kira_label_put(x, path, 2, &v, KIRA_LABEL_ULN);

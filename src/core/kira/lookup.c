@@ -81,12 +81,14 @@ static hd_node kira_random_shallow(struct kira_call *x)
 
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         const struct kira_contact *p = &k->contacts.v[i];
-        if (p->state == HD_KIRA_CONTACT_VALID && kira_bucket_of(k, p->bits) + 1 < k->buckets &&
+        if (p->state == HD_KIRA_CONTACT_VALID && !p->end_system &&
+            kira_bucket_of(k, p->bits) + 1 < k->buckets &&
             hd_random_below(x->c->random, ++seen) == 0)
             chosen = p->node;
     }
     for (uint32_t i = 0; i < k->ulns.len && chosen == 0; i++)
-        if (k->ulns.v[i]->alive && hd_random_below(x->c->random, ++seen) == 0)
+        if (k->ulns.v[i]->alive && !k->ulns.v[i]->end_system &&
+            hd_random_below(x->c->random, ++seen) == 0)
             chosen = k->ulns.v[i]->node;
     return chosen;
 }
@@ -95,7 +97,7 @@ void kira_join_due(struct kira_call *x)
 {
     struct kira *k = x->k;
     struct kira_candidate near[HD_KIRA_JOIN_VIA];
-    uint32_t n = kira_closest(x, &k->id, 0, near, HD_KIRA_JOIN_VIA);
+    uint32_t n = kira_closest(x, &k->id, 0, true, near, HD_KIRA_JOIN_VIA);
 
     if (n == 0)
         return; /* isolated: the next neighbour starts again */
@@ -181,7 +183,7 @@ void kira_explore_due(struct kira_call *x)
     struct kira_request *r;
 
     kira_arm(x, &k->explore, KIRA_T_EXPLORE, x->c->now + kira_jitter(x, k->explore_wait));
-    if (kira_closest(x, &target, 0, &via, 1) == 0)
+    if (kira_closest(x, &target, 0, true, &via, 1) == 0)
         return;
     r = kira_request_new(x, KIRA_REQ_EXPLORE, 0, HD_KIRA_FIND_TIMEOUT);
     if (r != NULL && !kira_find_send(x, r, &target, 0, via.node))
@@ -252,8 +254,8 @@ static uint32_t kira_vicinity_path(struct kira_call *x, hd_node node, hd_node *o
 
     for (uint32_t i = 0; node != 0 && i < k->ulns.len; i++) {
         hd_node u = k->ulns.v[i]->node;
-        if (k->ulns.v[i]->alive && kira_vicinity_has_edge(k, u, node) &&
-            !kira_link_is_failed(k, u, node)) {
+        if (k->ulns.v[i]->alive && !k->ulns.v[i]->end_system &&
+            kira_vicinity_has_edge(k, u, node) && !kira_link_is_failed(k, u, node)) {
             out[0] = u;
             out[1] = node;
             return 2;
@@ -268,7 +270,7 @@ static void kira_find_answer(struct kira_call *x, const struct hd_kira_msg *m)
     struct kira_candidate near[255];
     hd_node path[HD_KIRA_PATH_MAX];
     hd_node source = hd_ids_find(x->c->ids, &m->h.source);
-    uint32_t n = kira_closest(x, &m->h.dest, source, near, HD_MAX(m->rtable_req_radius, 1));
+    uint32_t n = kira_closest(x, &m->h.dest, source, false, near, HD_MAX(m->rtable_req_radius, 1));
     struct kira_out o;
 
     if (!kira_reply_begin(x, &o, HD_KIRA_FIND_RSP, m, HD_KIRA_MSG_TARGET + 4096))
@@ -301,8 +303,12 @@ void kira_on_find_req(struct kira_call *x, const struct hd_kira_msg *m)
     hd_node source = hd_ids_find(x->c->ids, &m->h.source);
     bool exact = (m->h.flags & HD_KIRA_EXACT) != 0;
 
-    if (hd_id_equal(&m->h.dest, &k->id)) {
+    if (hd_id_equal(&m->h.dest, &k->id) || (k->cfg.end_system && !exact)) {
         kira_find_answer(x, m);
+        return;
+    }
+    if (k->cfg.end_system) {
+        kira_send_dead_end(x, m);
         return;
     }
     hd_node dest = hd_ids_find(x->c->ids, &m->h.dest);

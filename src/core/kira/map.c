@@ -70,6 +70,30 @@ void kira_map_build(struct kira_call *x, struct kira_map *m)
             kira_map_link(x, m, k->trie.v[k->trie.v[t].parent].node, k->trie.v[t].node);
 }
 
+static void kira_map_end_system(struct kira_map *m, hd_node n)
+{
+    uint16_t at = kira_map_node(m, n);
+
+    if (at != NONE)
+        m->node[at].end_system = true;
+}
+
+/* End systems are destinations; no path leads through them. */
+static void kira_map_mark_end_systems(struct kira_call *x, struct kira_map *m)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        if (k->ulns.v[i]->end_system)
+            kira_map_end_system(m, k->ulns.v[i]->node);
+    for (uint32_t i = 0; i < k->vicinity.len; i++)
+        if (k->vicinity.v[i]->end_system)
+            kira_map_end_system(m, k->vicinity.v[i]->node);
+    for (uint32_t i = 0; i < k->contacts.len; i++)
+        if (k->contacts.v[i].end_system)
+            kira_map_end_system(m, k->contacts.v[i].node);
+}
+
 void kira_map_add_path(struct kira_call *x, struct kira_map *m, const hd_node *path, uint32_t len)
 {
     for (uint32_t i = 1; i < len; i++)
@@ -81,13 +105,15 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m)
 {
     uint32_t head = 0, tail = 0;
 
-    (void)x;
+    kira_map_mark_end_systems(x, m);
     for (uint32_t i = 0; i < m->nodes; i++)
         m->node[i].dist = NONE;
     m->node[0].dist = 0;
     m->queue[tail++] = 0;
     while (head < tail) {
         uint16_t at = m->queue[head++];
+        if (m->node[at].end_system)
+            continue;
         for (uint16_t e = m->node[at].first; e != NONE; e = m->edge[e].next) {
             struct kira_map_node *n = &m->node[m->edge[e].to];
             if (n->dist != NONE)

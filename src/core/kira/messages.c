@@ -464,9 +464,11 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
         return;
     }
     kira_not_via_input(x, m);
-    kira_contact_learn(x, path, len, m->h.ssn, 0, KIRA_VALIDATED);
+    struct kira_contact *p = kira_contact_learn(x, path, len, m->h.ssn, 0, KIRA_VALIDATED);
+    if (p != NULL)
+        p->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
     bool last = m->index + 1u == m->route.count;
-    if (m->h.type == HD_KIRA_SETUP_REQ || m->h.type == HD_KIRA_PROBE_REQ)
+    if ((m->h.type == HD_KIRA_SETUP_REQ || m->h.type == HD_KIRA_PROBE_REQ) && !k->cfg.end_system)
         kira_label_explicit(x, m);
     if (last) {
         kira_table[kira_type_slot(m->h.type)].handle(x, m);
@@ -478,7 +480,7 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
         kira_on_error(x, m);
     struct hd_id next_id = hd_kira_id_at(&m->route, m->index + 1u);
     hd_node next = hd_ids_find(x->c->ids, &next_id);
-    if (next != 0 && kira_uln_alive(k, next)) {
+    if (next != 0 && kira_uln_alive(k, next) && !k->cfg.end_system) {
         /* a set-up ends where the rest exists by precomputation (5.6) */
         if (m->h.type == HD_KIRA_SETUP_REQ &&
             m->route.count - m->index - 1u <= HD_KIRA_NO_SETUP_LEN)

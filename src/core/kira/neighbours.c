@@ -520,6 +520,7 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         u->capabilities = m->capabilities;
     else
         u->capabilities = 0;
+    u->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
     u->expected = HD_NEVER;
     if (r != NULL)
         u->asking = false;

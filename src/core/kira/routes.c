@@ -204,15 +204,15 @@ static void kira_prefix_routes(struct kira_call *x)
     for (uint32_t i = 0; i < k->ulns.len; i++) {
         hd_node n = k->ulns.v[i]->node;
         unsigned bits = hd_id_shared_bits(&k->id, kira_id(x, n));
-        if (k->ulns.v[i]->alive && bits + 1u < k->buckets)
+        if (k->ulns.v[i]->alive && !k->ulns.v[i]->end_system && bits + 1u < k->buckets)
             kira_best_take(x, &best[bits], n, 1, true, false);
     }
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
         bool kept = (p->flags & KIRA_CONTACT_CHOSEN) != 0;
         p->flags &= (uint8_t)~KIRA_CONTACT_CHOSEN;
-        if (p->bits + 1u < k->buckets && p->state == HD_KIRA_CONTACT_VALID && p->active != 0 &&
-            kira_uln_alive(k, kira_path_first(k, p->active)))
+        if (p->bits + 1u < k->buckets && p->state == HD_KIRA_CONTACT_VALID && !p->end_system &&
+            p->active != 0 && kira_uln_alive(k, kira_path_first(k, p->active)))
             kira_best_take(x, &best[p->bits], p->node, p->len, kira_ready(x, p), kept);
     }
     for (uint16_t b = 0; b + 1 < k->buckets; b++)

@@ -133,7 +133,7 @@ void kira_search_due(struct kira_call *x, struct kira_search *s)
         kira_search_end(x, s->node);
         return;
     }
-    uint32_t n = kira_closest(x, kira_id(x, s->node), s->node, near, HD_ARRAY_LEN(near));
+    uint32_t n = kira_closest(x, kira_id(x, s->node), s->node, true, near, HD_ARRAY_LEN(near));
     while (s->open < HD_KIRA_SEARCH_PARALLEL && kira_search_ask(x, s, near, n))
         ;
     if (s->open == 0)

@@ -86,7 +86,8 @@ struct kira_link {
 struct kira_uln {
     hd_node node;
     uint8_t capabilities;
-    bool alive; /* at least one link is up */
+    bool alive;      /* at least one link is up */
+    bool end_system; /* forwards nothing (kira.md 5.12): never in the middle of a path */
     uint8_t links_len;
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
@@ -101,6 +102,7 @@ struct kira_vicinity {
     uint8_t distance; /* 1, 2; 0: to be dropped */
     bool synched_once;
     bool querying;
+    bool end_system;
     uint32_t observed, synched;
     hd_time query_at, query_gap;
     uint8_t query_failures;
@@ -136,6 +138,7 @@ struct kira_contact {
     uint8_t flags;
     uint8_t bits;     /* shared with the own ID */
     uint8_t failures; /* probes unanswered in a row */
+    bool end_system;
 };
 
 enum kira_request_kind {
@@ -432,6 +435,7 @@ struct kira_map_node {
     hd_node node;
     uint16_t dist, parent; /* dist 0xffff: not reached */
     uint16_t first;        /* chain of edges */
+    bool end_system;       /* reached, but nobody behind it */
 };
 struct kira_map_edge {
     uint16_t to, next;
@@ -477,8 +481,11 @@ struct kira_candidate {
     hd_node node;
     uint8_t len; /* nodes in the path; 1 for a neighbour */
 };
-/* Up to n known nodes closest to target by XOR, nearest first. */
-uint32_t kira_closest(struct kira_call *x, const struct hd_id *target, hd_node except,
+/*
+ * Up to n known nodes closest to target by XOR, nearest first; with `through` only those that a
+ * message may pass through.
+ */
+uint32_t kira_closest(struct kira_call *x, const struct hd_id *target, hd_node except, bool through,
                       struct kira_candidate *out, uint32_t n);
 /* Next overlay hop towards target with proximity selection; 0 when nobody is closer than self. */
 hd_node kira_next_hop(struct kira_call *x, const struct hd_id *target, hd_node except);

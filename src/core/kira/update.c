@@ -69,7 +69,7 @@ void kira_update_due(struct kira_call *x)
 {
     struct kira *k = x->k;
     struct kira_candidate near[4];
-    uint32_t n = kira_closest(x, &k->id, 0, near, HD_ARRAY_LEN(near));
+    uint32_t n = kira_closest(x, &k->id, 0, false, near, HD_ARRAY_LEN(near));
 
     for (uint32_t i = 0; i < n; i++)
         kira_update_send(x, near[i].node);

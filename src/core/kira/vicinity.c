@@ -221,8 +221,8 @@ static hd_node kira_two_hop_via(struct kira_call *x, hd_node node)
 
     for (uint32_t i = 0; i < k->ulns.len; i++) {
         hd_node u = k->ulns.v[i]->node;
-        if (!k->ulns.v[i]->alive || !kira_vicinity_has_edge(k, u, node) ||
-            kira_link_is_failed(k, u, node))
+        if (!k->ulns.v[i]->alive || k->ulns.v[i]->end_system ||
+            !kira_vicinity_has_edge(k, u, node) || kira_link_is_failed(k, u, node))
             continue;
         if (best == 0 || hd_id_compare(kira_id(x, u), kira_id(x, best)) < 0)
             best = u;
@@ -361,6 +361,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     }
     if (v != NULL) {
         v->query_failures = 0;
+        v->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
         kira_vicinity_list(x, node, m->h.ssn, list, len);
         items = m->rtable;
         while (hd_kira_next_entry(&items, &e)) {
