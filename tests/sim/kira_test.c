@@ -217,9 +217,33 @@ static void test_all_further_allocations_fail(void **unused)
     sweep(true, test_seed(__func__));
 }
 
+/* A ring with one end system: its neighbours reach each other the long way round. */
+static void test_end_system(void **state)
+{
+    (void)state;
+    struct hd_sim_options o = options(7);
+    struct hd_scenario *sc = scenario("ring:8");
+    sc->nodes[3].end_system = true;
+    struct hd_sim *s = make(sc, &o);
+    expect_all_pairs(s, HD_SEC(10));
+    for (uint32_t a = 0; a < sc->node_count; a++)
+        for (uint32_t b = 0; b < sc->node_count; b++) {
+            struct hd_sim_walk w = {0};
+            if (a == b)
+                continue;
+            hd_sim_walk_pair(s, a, b, &w);
+            assert_int_equal(w.fate, HD_SIM_ARRIVED);
+            for (uint32_t i = 1; i + 1 < w.node_count; i++)
+                assert_int_not_equal(w.nodes[i], 3);
+        }
+    hd_sim_free(s);
+    hd_scenario_free(sc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_end_system),
         cmocka_unit_test(test_join_and_repair),
         cmocka_unit_test(test_run_is_a_function_of_its_seed),
         cmocka_unit_test(test_one_allocation_fails),
