@@ -184,6 +184,7 @@ static bool kira_error_link(struct kira_call *x, const struct hd_kira_msg *m, hd
                             hd_node *b)
 {
     if (m->error_kind != HD_KIRA_SEGMENT_FAILURE ||
+        !hd_id_equal(&m->error_reporter, &m->h.source) || /* nobody speaks for another (3.5) */
         !(hd_id_equal(&m->error_reporter, &m->error_a) ||
           hd_id_equal(&m->error_reporter, &m->error_b)))
         return false;
