@@ -314,6 +314,8 @@ static void kira_tick_due(struct kira_call *x)
         k->sweep_at = HD_NEVER;
         hd_model_sweep(x->c->model, x->c->core);
     }
+    /* once per second at most: a table full of what is in use would be walked for ever */
+    k->collect = hd_ids_wants_collection(x->c->ids);
     if (k->no_memory) {
         k->no_memory = false;
         k->bucket_dirty = k->labels_dirty = k->vicinity_dirty = true;
@@ -388,8 +390,10 @@ static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
     }
     if (k->contacts_dirty > 0 || k->bucket_dirty)
         kira_routes_work(&x, HD_MAX(units, 1u));
-    else if (!c->ids->shared && hd_ids_wants_collection(c->ids))
+    else if (k->collect) {
+        k->collect = false;
         kira_collect(&x);
+    }
 }
 
 static struct hd_answer kira_answer(const void *state)
@@ -399,6 +403,8 @@ static struct hd_answer kira_answer(const void *state)
 
     if (k->contacts_dirty > 0 || k->bucket_dirty || k->vicinity_dirty || k->labels_dirty)
         a.pending = HD_PENDING_URGENT;
+    else if (k->collect)
+        a.pending = HD_PENDING_BACKGROUND;
     return a;
 }
 

@@ -260,6 +260,7 @@ struct kira {
     uint32_t ssn, ssn_ceiling;
     uint64_t mac_counter;
     bool stopping, isolated, port_open, id_collision, joined, resumed, no_memory;
+    bool collect;        /* identifiers have to be collected when nothing else is to do */
     uint8_t state;       /* enum hd_kira_state */
     bool bucket_dirty;   /* prefix routes have to be looked at */
     bool labels_dirty;   /* an allocation failed: rebuild the precomputed labels */
