@@ -51,7 +51,7 @@ struct rig {
     uint64_t seed;
     bool resumed;
     struct hd_saved_value saved[4];
-    uint8_t saved_bytes[4][4096];
+    uint8_t saved_bytes[4][24 * 1024];
     uint32_t saved_count;
 
     struct rig_peer peers[RIG_PEERS];
