@@ -113,7 +113,11 @@ void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add)
 /* --- explicit -----------------------------------------------------------------------------------
  */
 
-/* The rest of a set-up's route becomes a label here, if its labels do not exist anyway. */
+/*
+ * The rest of a set-up's route becomes a label here, if its labels do not exist anyway. A rest of
+ * two hops exists by precomputation once the neighbour's list is known; until then it is set up
+ * like a longer one, or its packets would be lost although every probe is answered.
+ */
 void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
 {
     struct kira *k = x->k;
@@ -122,7 +126,7 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
     struct hd_id copy[HD_KIRA_PATH_MAX + 2];
     struct hd_label key, out;
 
-    if (rest <= HD_KIRA_NO_SETUP_LEN || rest > HD_KIRA_PATH_MAX)
+    if (rest < HD_KIRA_NO_SETUP_LEN || rest > HD_KIRA_PATH_MAX)
         return;
     for (uint32_t i = 0; i < rest; i++) {
         copy[i] = hd_kira_id_at(&m->route, m->index + i);
@@ -138,6 +142,8 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
     hd_kira_path_label(ids + 1, rest - 1, out.b);
     struct hd_label_entry *old = hd_model_label_find(x->c->model, &key);
     bool had = old != NULL && (old->owner_word & KIRA_LABEL_EXPLICIT) != 0;
+    if (rest == HD_KIRA_NO_SETUP_LEN && old != NULL && !had)
+        return; /* precomputed */
     if (!had && prev->labels >= HD_LABELS_MAX_DEFAULT / HD_KIRA_LABELS_PER_ULN_SHARE) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
         return;
