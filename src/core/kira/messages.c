@@ -435,6 +435,11 @@ static struct kira_link *kira_previous(struct kira_call *x, const struct hd_kira
         kira_drop(x, KIRA_DROP_PREVIOUS_HOP);
         return NULL;
     }
+    /* in a closed fabric only an answer makes a neighbour: this may be old (kira_challenge) */
+    if (x->k->cfg.require_key && (l == NULL || !hd_id_equal(kira_id(x, l->node), &id))) {
+        kira_drop(x, KIRA_DROP_STRANGER);
+        return NULL;
+    }
     node = hd_ids_intern(x->c->ids, &id);
     if (node == 0 || node == x->k->self || (l = kira_link_heard(x, node, d)) == NULL) {
         kira_drop(x, KIRA_DROP_TABLE_FULL);

@@ -415,6 +415,7 @@ void kira_disc_timeout(struct kira_call *x, struct kira_request *r)
         return;
     }
     r->tries++;
+    r->ifindex = l->ifindex;
     kira_arm(x, &r->timer, KIRA_T_REQUEST,
              x->c->now + kira_jitter(x, HD_KIRA_DISC_TIMEOUT << r->tries));
     kira_disc_send(x, r, l->ifindex, &l->link_local);
@@ -434,22 +435,42 @@ static bool kira_i_ask(const struct hd_id *own, const struct hd_id *other)
     return d < 0x80000000u;
 }
 
+/* One question without a second try; the next hello brings it. */
+static void kira_disc_once(struct kira_call *x, hd_node node, uint32_t ifindex,
+                           const struct hd_ip6 *to)
+{
+    struct kira_request *r =
+        kira_request_new(x, KIRA_REQ_DISC, node, kira_jitter(x, HD_KIRA_DISC_TIMEOUT));
+
+    if (r == NULL)
+        return;
+    r->ifindex = ifindex;
+    r->tries = HD_KIRA_DISC_RETRIES;
+    kira_disc_send(x, r, ifindex, to);
+}
+
+static bool kira_disc_pending(const struct kira *k, hd_node node, uint32_t ifindex)
+{
+    for (uint32_t i = 0; i < k->requests.len; i++)
+        if (k->requests.v[i]->kind == KIRA_REQ_DISC && k->requests.v[i]->node == node &&
+            k->requests.v[i]->ifindex == ifindex)
+            return true;
+    return false;
+}
+
 /* A hello of a node that is no neighbour yet is answered by asking it, or by waiting for its
  * question. */
 void kira_ask_stranger(struct kira_call *x, const struct hd_kira_msg *m,
                        const struct hd_in_datagram *d)
 {
     hd_node node = hd_ids_intern(x->c->ids, &m->h.source);
-    struct kira_request *r;
 
     if (node == 0) {
         kira_drop(x, KIRA_DROP_TABLE_FULL);
         return;
     }
-    for (uint32_t i = 0; i < x->k->requests.len; i++)
-        if (x->k->requests.v[i]->kind == KIRA_REQ_DISC && x->k->requests.v[i]->node == node &&
-            x->k->requests.v[i]->ifindex == d->ifindex)
-            return;
+    if (kira_disc_pending(x->k, node, d->ifindex))
+        return;
     bool mine = kira_i_ask(&x->k->id, &m->h.source);
     struct kira_interface *i = kira_interface_find(x->k, d->ifindex);
     if (!mine && i != NULL && i->hello_interval < HD_SEC(1)) {
@@ -457,12 +478,7 @@ void kira_ask_stranger(struct kira_call *x, const struct hd_kira_msg *m,
         kira_hello_all(x, HD_KIRA_ASKER_FALLBACK);
         return;
     }
-    r = kira_request_new(x, KIRA_REQ_DISC, node, kira_jitter(x, HD_KIRA_DISC_TIMEOUT));
-    if (r == NULL)
-        return;
-    r->ifindex = d->ifindex;
-    r->tries = HD_KIRA_DISC_RETRIES; /* its next hello brings the next try */
-    kira_disc_send(x, r, d->ifindex, &d->from);
+    kira_disc_once(x, node, d->ifindex, &d->from);
 }
 
 void kira_on_hello(struct kira_call *x, const struct hd_kira_msg *m, const struct hd_in_datagram *d)
@@ -482,11 +498,85 @@ void kira_on_hello(struct kira_call *x, const struct hd_kira_msg *m, const struc
     kira_vicinity_observe(x, node, m->h.ssn);
 }
 
+/* The link on which this node is, or was, the neighbour. */
+static struct kira_link *kira_link_to(struct kira_call *x, const struct hd_in_datagram *d,
+                                      const struct hd_id *id)
+{
+    struct kira_link *l = kira_link_of(x->k, d->ifindex, &d->from, NULL);
+
+    return l != NULL && hd_id_equal(kira_id(x, l->node), id) ? l : NULL;
+}
+
+/*
+ * The MAC says that a member made the message, not when and for which link: a stranger may have
+ * heard it elsewhere. So in a closed fabric nobody becomes a neighbour by a question: it is
+ * answered, and asked back. The answer to a number drawn just now is fresh.
+ */
+static void kira_challenge(struct kira_call *x, const struct hd_kira_msg *m,
+                           const struct hd_in_datagram *d)
+{
+    struct kira *k = x->k;
+    struct kira_out o;
+    hd_node node = hd_ids_intern(x->c->ids, &m->h.source);
+
+    if (node == 0) {
+        kira_drop(x, KIRA_DROP_TABLE_FULL);
+        return;
+    }
+    if (kira_out_begin(x, &o, HD_KIRA_DISC_RSP, 0, &m->h.source, m->h.msg_id,
+                       24 * k->ulns.len + 64)) {
+        kira_disc_write(x, &o);
+        kira_out_to(x, &o, d->ifindex, &d->from);
+    }
+    if (!kira_disc_pending(k, node, d->ifindex))
+        kira_disc_once(x, node, d->ifindex, &d->from);
+}
+
+/*
+ * A neighbour seen on one more link. If there are two nodes with its identity, those on the other
+ * links now hear a sequence number that they never used (5.12).
+ */
+static void kira_ask_elsewhere(struct kira_call *x, const struct kira_uln *u, uint32_t adj)
+{
+    for (uint32_t i = 0; i < u->links_len; i++)
+        if (!u->links[i]->dead && u->links[i]->adj != adj)
+            kira_disc_once(x, u->node, u->links[i]->ifindex, &u->links[i]->link_local);
+}
+
+/* Whether the list is to be read. An answer must be to a question of ours, which ends here. */
+static bool kira_disc_admit(struct kira_call *x, const struct hd_kira_msg *m,
+                            const struct hd_in_datagram *d, bool *answer)
+{
+    struct kira *k = x->k;
+    struct kira_link *l = kira_link_to(x, d, &m->h.source);
+    struct kira_request *r;
+
+    *answer = m->h.type == HD_KIRA_DISC_RSP;
+    if (!*answer) {
+        if (l != NULL || !k->cfg.require_key)
+            return true;
+        kira_challenge(x, m, d);
+        return false;
+    }
+    if (m->has_capabilities && (m->capabilities & HD_KIRA_GOODBYE) != 0) {
+        if (l != NULL)
+            kira_link_down(x, kira_uln_find(k, l->node), l);
+        return false;
+    }
+    r = kira_request_find(k, m->h.msg_id);
+    if (r == NULL || r->kind != KIRA_REQ_DISC || r->ifindex != d->ifindex ||
+        !hd_id_equal(kira_id(x, r->node), &m->h.source)) {
+        kira_drop(x, KIRA_DROP_NO_REQUEST);
+        return false;
+    }
+    kira_request_end(x, r);
+    return true;
+}
+
 /* Both ULNDiscReq and ULNDiscRsp: the sender is a neighbour, and this is its list. */
 void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct hd_in_datagram *d)
 {
     struct kira *k = x->k;
-    struct kira_request *r = NULL;
     struct hd_kira_contact_item item;
     struct hd_reader items = m->contacts;
     hd_node list[HD_KIRA_LIST_MAX];
@@ -494,22 +584,11 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
     struct kira_link *l;
     struct kira_uln *u;
     struct kira_out o;
+    bool answer;
 
-    if (m->h.type == HD_KIRA_DISC_RSP) {
-        r = kira_request_find(k, m->h.msg_id);
-        if (m->has_capabilities && (m->capabilities & HD_KIRA_GOODBYE) != 0) {
-            l = kira_link_of(k, d->ifindex, &d->from, &u);
-            if (l != NULL && hd_id_equal(kira_id(x, u->node), &m->h.source))
-                kira_link_down(x, u, l);
-            return;
-        }
-        if (r == NULL || r->kind != KIRA_REQ_DISC ||
-            !hd_id_equal(kira_id(x, r->node), &m->h.source)) {
-            kira_drop(x, KIRA_DROP_NO_REQUEST);
-            return;
-        }
-        kira_request_end(x, r);
-    }
+    if (!kira_disc_admit(x, m, d, &answer))
+        return;
+    bool fresh = kira_link_to(x, d, &m->h.source) == NULL;
     hd_node node = hd_ids_intern(x->c->ids, &m->h.source);
     if (node == 0 || (l = kira_link_heard(x, node, d)) == NULL) {
         kira_drop(x, KIRA_DROP_TABLE_FULL);
@@ -522,7 +601,7 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         u->capabilities = 0;
     u->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
     u->expected = HD_NEVER;
-    if (r != NULL)
+    if (answer)
         u->asking = false;
     while (len < HD_KIRA_LIST_MAX && hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_intern(x->c->ids, &item.id);
@@ -540,8 +619,10 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         u->asked_again = false;
         kira_ask(x, u);
     }
-    if (m->h.type == HD_KIRA_DISC_REQ && kira_out_begin(x, &o, HD_KIRA_DISC_RSP, 0, &m->h.source,
-                                                        m->h.msg_id, 24 * k->ulns.len + 64)) {
+    if (fresh)
+        kira_ask_elsewhere(x, u, l->adj);
+    if (!answer && kira_out_begin(x, &o, HD_KIRA_DISC_RSP, 0, &m->h.source, m->h.msg_id,
+                                  24 * k->ulns.len + 64)) {
         kira_disc_write(x, &o);
         kira_out_to_link(x, &o, l);
     }
