@@ -318,6 +318,13 @@ def udp(source, to, sport, dport, payload):
     return head[:6] + struct.pack('!H', checksum(pseudo + head + payload) or 0xffff) + payload
 
 
+def whole(frame):
+    """A UDP frame as heard on a virtual link, with the checksum that the sender left to its device."""
+    body = frame[54:60] + b'\0\0' + frame[62:]
+    pseudo = frame[22:54] + struct.pack('!II', len(body), socket.IPPROTO_UDP)
+    return frame[:60] + struct.pack('!H', checksum(pseudo + body) or 0xffff) + frame[62:]
+
+
 def echo_request(source, to, ident, payload=b''):
     body = struct.pack('!BBHHH', 128, 0, 0, ident, 1) + payload
     pseudo = packed(source) + packed(to) + struct.pack('!II', len(body), socket.IPPROTO_ICMPV6)
