@@ -24,10 +24,12 @@ deps-long:
 
 # Some 15 minutes on 2 cores; the labs in it need root and are skipped without.
 check:
+	tools/deps.sh check
 	tests/run-check.sh
 
 # Hours: thread sanitizer, valgrind, static analysis, fuzzing, benchmarks.
 check-long:
+	tools/deps.sh long
 	tests/check-long.sh
 
 # On a fresh machine too. Needs root: the machines are network namespaces.
