@@ -347,7 +347,7 @@ static struct kira_contact *kira_contact_new(struct kira_call *x, hd_node node, 
     k->in_bucket[bits]++;
     p->active = end;
     p->len = (uint8_t)len;
-    p->seen_ms = now_ms > age_ms ? now_ms - age_ms : 1;
+    p->seen_ms = now_ms - age_ms;
     p->state = source == KIRA_VALIDATED ? HD_KIRA_CONTACT_VALID : HD_KIRA_CONTACT_UNPROBED;
     kira_count(x, KIRA_N_CONTACT_NEW);
     kira_contact_dirty(x, p);

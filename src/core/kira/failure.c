@@ -130,7 +130,7 @@ static void kira_contact_repair(struct kira_call *x, struct kira_contact *p,
 void kira_link_failed(struct kira_call *x, hd_node a, hd_node b, hd_time at)
 {
     struct kira *k = x->k;
-    uint32_t at_ms = at > k->started ? kira_ms(k, at) : 1;
+    uint32_t at_ms = kira_ms(k, at);
     struct kira_map map;
     bool solved = false;
 
@@ -144,7 +144,7 @@ void kira_link_failed(struct kira_call *x, hd_node a, hd_node b, hd_time at)
             p->proposed = 0;
             p->proposed_len = 0;
         }
-        if (p->active == 0 || p->seen_ms > at_ms ||
+        if (p->active == 0 || kira_ms_after(p->seen_ms, at_ms) ||
             !kira_path_has_link(k, p->active, k->self, a, b) ||
             p->state == HD_KIRA_CONTACT_SEARCHING)
             continue;
@@ -174,6 +174,12 @@ void kira_not_via_input(struct kira_call *x, const struct hd_kira_msg *m)
             continue; /* own knowledge is better */
         if (kira_link_is_failed(k, a, b) || age > x->c->now - k->started)
             continue;
+        /* each costs probes, whose answers show that the link works: a liar would keep that going
+         */
+        if (!kira_take_token(x, &k->not_via, HD_KIRA_RATE_NOT_VIA)) {
+            kira_drop(x, KIRA_DROP_RATE);
+            return;
+        }
         kira_count(x, KIRA_N_LINK_FAILED_REMOTE);
         kira_link_failed(x, a, b, x->c->now - age);
     }

@@ -21,7 +21,7 @@ void kira_probe_want(struct kira_call *x, struct kira_contact *p, hd_time within
         return;
     hd_time at = x->c->now + kira_jitter(x, within);
     uint32_t at_ms = kira_ms(k, at);
-    if ((p->flags & KIRA_CONTACT_WANTED) != 0 && p->probe_ms <= at_ms)
+    if ((p->flags & KIRA_CONTACT_WANTED) != 0 && !kira_ms_after(p->probe_ms, at_ms))
         return;
     p->flags |= KIRA_CONTACT_WANTED;
     p->probe_ms = at_ms;
@@ -44,20 +44,23 @@ static bool kira_probe_wanted(struct kira_call *x, struct kira_contact *p)
 void kira_probe_due(struct kira_call *x)
 {
     struct kira *k = x->k;
-    uint32_t now_ms = kira_ms(k, x->c->now), next = UINT32_MAX;
+    uint32_t now_ms = kira_ms(k, x->c->now), next = UINT32_MAX; /* ms from now */
     unsigned sent = 0;
 
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
         if ((p->flags & KIRA_CONTACT_WANTED) == 0)
             continue;
-        if (p->probe_ms <= now_ms && sent < 16)
+        uint32_t ahead = kira_ms_after(p->probe_ms, now_ms) ? p->probe_ms - now_ms : 0;
+        if (ahead == 0 && sent < 16)
             sent += kira_probe_wanted(x, p);
         else
-            next = HD_MIN(next, HD_MAX(p->probe_ms, now_ms + 1));
+            next = HD_MIN(next, HD_MAX(ahead, 1u));
     }
-    if (next != UINT32_MAX)
-        kira_arm(x, &k->probe, KIRA_T_PROBE, k->started + HD_MS((hd_time)next));
+    if (next != UINT32_MAX) {
+        hd_time this_ms = x->c->now - (x->c->now - k->started) % HD_MS(1);
+        kira_arm(x, &k->probe, KIRA_T_PROBE, this_ms + HD_MS((hd_time)next + 1));
+    }
 }
 
 /* --- asking -------------------------------------------------------------------------------------
@@ -264,7 +267,8 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
     bool explicit_path = p->len > HD_KIRA_NO_SETUP_LEN;
 
     if ((p->flags & KIRA_CONTACT_ON_DEMAND) != 0 && !kira_contact_in_use(x, p) &&
-        kira_older(now_ms, HD_MAX(p->used_ms, p->seen_ms), HD_KIRA_ON_DEMAND_IDLE)) {
+        (p->used_ms == 0 || kira_older(now_ms, p->used_ms, HD_KIRA_ON_DEMAND_IDLE)) &&
+        kira_older(now_ms, p->seen_ms, HD_KIRA_ON_DEMAND_IDLE)) {
         kira_search_end(x, p->node);
         kira_contact_remove(x, p);
         return true;

@@ -284,7 +284,7 @@ struct kira {
     uint32_t labels_explicit, labels_two_hop;
     uint32_t label_sweep; /* where the sweep of expired labels stands */
     uint16_t prefixes;    /* buckets that may have a prefix route */
-    struct kira_bucket flow_searches, notices;
+    struct kira_bucket flow_searches, notices, not_via;
 
     struct hd_timerq timers;
     struct hd_timer query, join, explore, probe, update, tick;
@@ -313,9 +313,16 @@ struct kira_call {
 /* --- small helpers (kira.c) ---------------------------------------------------------------------
  */
 
+/* Short instants: ms since the start, never 0. They wrap after 49 days, so they are compared by
+ * their distance, which is at most some minutes. */
 static inline uint32_t kira_ms(const struct kira *k, hd_time at)
 {
-    return (uint32_t)((at - k->started) / HD_MS(1)) + 1; /* never 0 */
+    uint32_t ms = (uint32_t)((at - k->started) / HD_MS(1)) + 1;
+    return ms == 0 ? 1 : ms;
+}
+static inline bool kira_ms_after(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) > 0;
 }
 static inline const struct hd_id *kira_id(const struct kira_call *x, hd_node n)
 {
