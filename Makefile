@@ -39,6 +39,18 @@ demo:
 	@$(MAKE) --no-print-directory build
 	tools/demo.py $(BUILD)
 
+# Heddle beside babeld, BIRD and yggdrasil, and hot operations; writes doc/results/. Needs root, a
+# quiet machine and an hour; BENCH_ARGS are options of bench/peers (parts, trials, ...).
+BENCH_BUILD ?= build-release
+bench: deps-bench
+	test -e $(BENCH_BUILD)/build.ninja || meson setup --buildtype=release $(BENCH_BUILD)
+	ninja -j $(JOBS) -C $(BENCH_BUILD)
+	bench/micro.sh $(BENCH_BUILD)
+	python3 bench/peers --build $(BENCH_BUILD) $(BENCH_ARGS)
+
+deps-bench:
+	tools/deps.sh bench
+
 install: build
 	meson install -C $(BUILD)
 
