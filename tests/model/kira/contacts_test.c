@@ -188,7 +188,7 @@ static void check_choice(struct table *t)
     target_of_sort = &target;
     table_of_sort = t;
     qsort(all, n, sizeof all[0], nearer);
-    uint32_t len = kira_closest(&t->w.x, &target, 0, out, HD_ARRAY_LEN(out));
+    uint32_t len = kira_closest(&t->w.x, &target, 0, false, out, HD_ARRAY_LEN(out));
     assert_int_equal(len, HD_MIN(n, HD_ARRAY_LEN(out)));
     for (uint32_t i = 0; i < len; i++)
         assert_int_equal(out[i].node, all[i]);

@@ -169,28 +169,31 @@ static void test_replay_window(void **unused)
     rig_end(&g);
 }
 
-/* The message that makes a neighbour, and all of a dead one's, are not accepted a second time. */
+/* What was recorded of a member neither makes it a neighbour nor revives it. */
 static void test_replays_make_no_neighbour(void **unused)
 {
     struct rig_out o;
 
     keyed();
-    rig_start(&g);
-    rig_interface(&g, 1, true);
-    struct rig_peer *p = rig_peer(&g, rig_id(11), 1);
-    p->counter = 500;
+    struct rig_peer *p = start_with_neighbour();
     rig_begin(&g, &o, HD_KIRA_DISC_REQ, 0, &p->id, p->ssn, &g.k->id);
     rig_send(&g, &o, p);
     uint32_t len = (uint32_t)hd_writer_len(&o.w);
-    assert_true(rig_is_neighbour(&g, p));
+    uint32_t replays = g.k->drops[KIRA_DROP_REPLAY];
     rig_deliver(&g, p, o.bytes, len, g.key);
-    assert_int_equal(g.k->drops[KIRA_DROP_REPLAY], 1);
-    rig_for(&g, HD_SEC(10)); /* it never answers and goes down */
+    assert_int_equal(g.k->drops[KIRA_DROP_REPLAY], replays + 1);
+    p->answers = false;
+    rig_for(&g, HD_SEC(10)); /* it goes down */
     assert_false(rig_is_neighbour(&g, p));
     rig_deliver(&g, p, o.bytes, len, g.key);
+    assert_int_equal(g.k->drops[KIRA_DROP_REPLAY], replays + 2);
     assert_false(rig_is_neighbour(&g, p));
-    rig_begin(&g, &o, HD_KIRA_DISC_REQ, 0, &p->id, p->ssn, &g.k->id);
-    rig_send(&g, &o, p);
+    rig_for(&g, HD_SEC(70)); /* its link is forgotten, and so is the window */
+    rig_deliver(&g, p, o.bytes, len, g.key);
+    rig_for(&g, HD_SEC(5));
+    assert_false(rig_is_neighbour(&g, p));
+    p->answers = true;
+    rig_meet(&g, p);
     assert_true(rig_is_neighbour(&g, p)); /* the node itself comes back */
     rig_end(&g);
 }
