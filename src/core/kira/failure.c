@@ -218,7 +218,11 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_TRACE:
         kira_trace_timeout(x, r);
         break;
-    default:
+    case KIRA_REQ_DISC: /* has no route, so no Error is about it */
+        break;
+    case KIRA_REQ_JOIN:
+    case KIRA_REQ_EXPLORE:
+    case KIRA_REQ_CHECK:
         kira_request_end(x, r);
         break;
     }

@@ -569,6 +569,9 @@ static bool kira_disc_admit(struct kira_call *x, const struct hd_kira_msg *m,
         kira_drop(x, KIRA_DROP_NO_REQUEST);
         return false;
     }
+    struct kira_uln *u = kira_uln_find(k, r->node);
+    if (u != NULL)
+        u->asking = false;
     kira_request_end(x, r);
     return true;
 }
@@ -601,8 +604,6 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         u->capabilities = 0;
     u->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
     u->expected = HD_NEVER;
-    if (answer)
-        u->asking = false;
     while (len < HD_KIRA_LIST_MAX && hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_intern(x->c->ids, &item.id);
         if (n != 0)

@@ -202,8 +202,11 @@ void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
         return;
     case KIRA_REQ_PROBE:
         break;
-    default:
+    case KIRA_REQ_CHECK:
         kira_request_end(x, r);
+        return;
+    default: /* no answer to that question, which stays open */
+        kira_drop(x, KIRA_DROP_NO_REQUEST);
         return;
     }
     struct kira_contact *p = kira_contact_find(x->k, r->node);
