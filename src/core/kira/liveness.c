@@ -199,12 +199,15 @@ void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e, const struc
         kira_drop(x, KIRA_DROP_STRANGER);
         return;
     }
-    if (!kira_take_token(x, &l->rate[KIRA_CLASS_DISCOVERY], HD_KIRA_RATE_DISCOVERY)) {
+    bool answer =
+        e->type == HD_KIRA_ECHO_REPLY && l->nonce != 0 && e->nonce == l->nonce && e->tag == l->adj;
+    /* echoes carry no key: whoever floods us with them must not hide the answer that we wait for */
+    if (!answer && !kira_take_token(x, &l->rate[KIRA_CLASS_ECHO], HD_KIRA_RATE_ECHO)) {
         kira_drop(x, KIRA_DROP_RATE);
         return;
     }
     if (e->type == HD_KIRA_ECHO_REPLY) {
-        if (e->nonce != l->nonce || e->tag != l->adj || l->nonce == 0) {
+        if (!answer) {
             kira_drop(x, KIRA_DROP_NO_REQUEST);
             return;
         }

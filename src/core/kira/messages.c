@@ -84,6 +84,7 @@ static bool kira_class_token(struct kira_call *x, struct kira_bucket *b, uint8_t
         [KIRA_CLASS_PROBE] = {HD_KIRA_RATE_PROBE},
         [KIRA_CLASS_UPDATE] = {HD_KIRA_RATE_UPDATE},
         [KIRA_CLASS_ERROR] = {HD_KIRA_RATE_ERROR},
+        [KIRA_CLASS_ECHO] = {HD_KIRA_RATE_ECHO},
     };
     return kira_take_token(x, b, limits[class].rate, limits[class].burst);
 }

@@ -40,6 +40,7 @@ enum kira_class {
     KIRA_CLASS_PROBE,
     KIRA_CLASS_UPDATE,
     KIRA_CLASS_ERROR,
+    KIRA_CLASS_ECHO,
     KIRA_CLASSES,
 };
 
