@@ -102,16 +102,17 @@ static int open_patiently(uint16_t number)
 
 static int open_sockets(struct hd_system *s, struct hd_system_port *p)
 {
+    /* The witness first: it must have seen the first datagram, too. */
+    p->witness = hd_witness_open(p->spec.number);
+    if (p->witness < 0) {
+        return p->witness;
+    }
     p->fd = open_patiently(p->spec.number);
     if (p->fd < 0) {
         hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
                     hd_error_name(p->fd));
+        close(p->witness);
         return p->fd;
-    }
-    p->witness = hd_witness_open(p->spec.number);
-    if (p->witness < 0) {
-        close(p->fd);
-        return p->witness;
     }
     return 0;
 }

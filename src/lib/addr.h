@@ -35,6 +35,11 @@ static inline bool hd_mac_equal(const struct hd_mac *a, const struct hd_mac *b)
     return memcmp(a->b, b->b, 6) == 0;
 }
 
+static inline bool hd_mac_is_zero(const struct hd_mac *m)
+{
+    return hd_mac_equal(m, &(struct hd_mac){{0}});
+}
+
 /* Writes the RFC 5952 form into buf, which holds HD_IP6_TEXT bytes; returns buf. */
 char *hd_ip6_format(const struct hd_ip6 *a, char *buf);
 /* Reads an address without zone or prefix length: 0 or HD_EMALFORMED. */

@@ -400,7 +400,20 @@ static bool kira_is_sender(struct kira_call *x, const struct hd_kira_msg *m,
     return l != NULL && hd_id_equal(kira_id(x, l->node), &sender);
 }
 
-/* Whether the message may have come from this link: key, replay, rate. */
+/*
+ * A neighbour is admitted by its link-layer address, and packets go to that: without it there is
+ * none. The sender repeats what would have made it one.
+ */
+static bool kira_is_nameless(struct kira_call *x, const struct hd_kira_msg *m,
+                             const struct hd_in_datagram *d, const struct kira_link *l)
+{
+    bool disc = m->h.type == HD_KIRA_DISC_REQ || m->h.type == HD_KIRA_DISC_RSP;
+
+    return hd_mac_is_zero(&d->from_mac) &&
+           (l == NULL || l->dead || (disc && !hd_id_equal(kira_id(x, l->node), &m->h.source)));
+}
+
+/* Whether the message may have come from this link: key, replay, address, rate. */
 static bool kira_admit(struct kira_call *x, const struct hd_kira_msg *m,
                        const struct hd_in_datagram *d, struct kira_link *l)
 {
@@ -414,6 +427,10 @@ static bool kira_admit(struct kira_call *x, const struct hd_kira_msg *m,
     }
     if (d->key != 0 && kira_is_sender(x, m, l) && kira_replayed(l, m->mac_counter)) {
         kira_drop(x, KIRA_DROP_REPLAY);
+        return false;
+    }
+    if (kira_is_nameless(x, m, d, l)) {
+        kira_drop(x, KIRA_DROP_NO_ADDRESS);
         return false;
     }
     bool token = l != NULL ? kira_class_token(x, &l->rate[row->class], row->class)

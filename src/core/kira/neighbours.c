@@ -231,7 +231,8 @@ struct kira_link *kira_link_heard(struct kira_call *x, hd_node node, const struc
             kira_uln_remove(x, u);
         return NULL;
     }
-    if (!hd_mac_equal(&l->mac, &d->from_mac)) {
+    /* The driver misses the address now and then (witness.h): what is known stays. */
+    if (!hd_mac_equal(&l->mac, &d->from_mac) && !hd_mac_is_zero(&d->from_mac)) {
         l->mac = d->from_mac;
         kira_link_model(x, l);
     }

@@ -149,7 +149,7 @@ static const char *const kira_drop_names[KIRA_DROPS - KIRA_DROP_DOMAIN] = {
     "drop.replay",       "drop.rate",      "drop.own-id",         "drop.not-for-us",
     "drop.previous-hop", "drop.stranger",  "drop.table-full",     "drop.no-memory",
     "drop.no-request",   "drop.next-hop",  "drop.routed",         "drop.too-long",
-    "drop.not-served",
+    "drop.not-served",   "drop.no-address",
 };
 
 static const char *const kira_wire_drop_names[HD_KIRA_WIRE_ERROR_COUNT] = {

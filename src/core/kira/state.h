@@ -223,6 +223,7 @@ enum kira_drop {
     KIRA_DROP_ROUTED,     /* not a notice */
     KIRA_DROP_TOO_LONG,
     KIRA_DROP_NOT_SERVED, /* DHT and code points without a procedure */
+    KIRA_DROP_NO_ADDRESS, /* would make a neighbour, and its link-layer address is unknown */
     KIRA_DROPS,
 };
 

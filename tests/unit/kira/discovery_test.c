@@ -340,6 +340,37 @@ static void test_resume(void **unused)
     rig_end(&g);
 }
 
+/* Datagrams of which the driver could not tell the link-layer address (witness.h). */
+static void test_unknown_link_address(void **unused)
+{
+    static const struct hd_mac unknown;
+
+    start(10);
+    rig_interface(&g, 1, true);
+    struct rig_peer *p = rig_neighbour(&g, rig_id(11), 1);
+    struct hd_mac known = p->mac;
+    const struct hd_route_entry *r = route_to(&p->id);
+    p->mac = unknown;
+    rig_meet(&g, p); /* a neighbour stays one, at the address that is known */
+    assert_true(rig_is_neighbour(&g, p));
+    assert_true(hd_mac_equal(&hd_model_adj(hd_router_model(g.router), r->v.adj)->v.mac, &known));
+    p->mac = (struct hd_mac){{2, 9}};
+    rig_meet(&g, p); /* another card */
+    assert_true(hd_mac_equal(&hd_model_adj(hd_router_model(g.router), r->v.adj)->v.mac, &p->mac));
+
+    struct rig_peer *s = rig_peer(&g, rig_id(12), 1);
+    struct hd_mac its = s->mac;
+    s->mac = unknown;
+    rig_meet(&g, s); /* packets could not be sent to it */
+    rig_hello(&g, s);
+    rig_for(&g, HD_MS(100));
+    assert_false(rig_is_neighbour(&g, s));
+    s->mac = its;
+    rig_meet(&g, s);
+    assert_true(rig_is_neighbour(&g, s));
+    rig_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_stop_removes_all_and_says_goodbye),
         cmocka_unit_test(test_goodbye_takes_out_at_once),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_unknown_link_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
