@@ -282,7 +282,8 @@ static void kira_notice_send(struct kira_call *x, const struct hd_ip6 *source, h
         return;
     if (k->last_notice_to == node && x->c->now - k->last_notice < HD_KIRA_NOTICE_GAP)
         return;
-    if (!kira_out_begin(x, &o, HD_KIRA_ERROR, 0, &id, kira_msg_id(x), 128))
+    if (!kira_take_token(x, &k->notices_sent, HD_KIRA_RATE_NOTICE) ||
+        !kira_out_begin(x, &o, HD_KIRA_ERROR, 0, &id, kira_msg_id(x), 128))
         return;
     k->last_notice_to = node;
     k->last_notice = x->c->now;
@@ -309,6 +310,8 @@ static void kira_notice_label(struct kira_call *x, hd_node reporter)
         if (p->state != HD_KIRA_CONTACT_VALID || (p->flags & KIRA_CONTACT_PROBING) != 0 ||
             p->node == reporter || !kira_path_has_node(k, p->active, reporter))
             continue;
+        if (!kira_take_token(x, &k->doubts, HD_KIRA_RATE_DOUBT))
+            return; /* one small packet must not make us send hundreds again and again */
         p->flags |= KIRA_CONTACT_REPAIR;
         kira_probe_send(x, p, false, HD_KIRA_REPAIR_TIMEOUT, 0);
     }

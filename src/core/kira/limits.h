@@ -118,6 +118,8 @@
 #define HD_KIRA_RATE_UPDATE    200, 400
 #define HD_KIRA_RATE_ERROR     500, 1000
 #define HD_KIRA_RATE_ECHO      100, 200
+#define HD_KIRA_RATE_NOTICE    500, 1000 /* notices sent, to all */
+#define HD_KIRA_RATE_DOUBT     200, 500  /* probes that notices of others make us send */
 #define HD_KIRA_RATE_NOT_VIA   20, 128  /* failed links believed from lists of others, in all */
 #define HD_KIRA_RATE_STRANGER  100, 200 /* all nodes on an interface that are no neighbours yet */
 

@@ -286,7 +286,7 @@ struct kira {
     uint32_t labels_explicit, labels_two_hop;
     uint32_t label_sweep; /* where the sweep of expired labels stands */
     uint16_t prefixes;    /* buckets that may have a prefix route */
-    struct kira_bucket flow_searches, notices, not_via;
+    struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts;
 
     struct hd_timerq timers;
     struct hd_timer query, join, explore, probe, update, tick;

@@ -83,11 +83,71 @@ static void test_false_echoes_hide_no_true_one(void **unused)
     rig_end(&g);
 }
 
+/* --- notices -------------------------------------------------------------------------------------
+ */
+
+static void name(const struct hd_id *ids, uint32_t n)
+{
+    struct hd_id route[2] = {bad->id, g.k->id};
+    struct rig_out o;
+
+    rig_begin(&g, &o, HD_KIRA_UPDATE, 0, &bad->id, bad->ssn, &g.k->id);
+    rig_route(&o, 1, route, 2);
+    size_t mark = hd_kira_object_begin(&o.w, HD_KIRA_OBJ_UPDATE_INFO);
+    for (uint32_t i = 0; i < n; i++) {
+        hd_kira_write_entry_begin(&o.w, &ids[i], 1);
+        hd_kira_write_id(&o.w, &ids[i]);
+        hd_kira_write_entry_end(&o.w, 1, 0, 1);
+        hd_write_u8(&o.w, HD_KIRA_ANNOUNCE);
+    }
+    hd_kira_object_end(&o.w, mark);
+    rig_send(&g, &o, bad);
+}
+
+/* "I do not know this label", by the forwarding plane. */
+static void notice(void)
+{
+    struct hd_id route[2] = {bad->id, g.k->id};
+    struct rig_out o;
+
+    rig_begin(&g, &o, HD_KIRA_ERROR, 0, &bad->id, bad->ssn, &g.k->id);
+    rig_route(&o, 1, route, 2);
+    hd_kira_write_error(&o.w, HD_KIRA_DEAD_END, &bad->id, &bad->id, &bad->id);
+    g.routed = true;
+    rig_send(&g, &o, bad);
+    g.routed = false;
+}
+
+static void test_notices_make_few_probes(void **unused)
+{
+    struct hd_id ids[40];
+    uint32_t probes = 0;
+
+    start();
+    for (uint32_t i = 0; i < HD_ARRAY_LEN(ids); i++) {
+        ids[i] = rig_id(0x300 + i);
+        ids[i].b[0] = i % 2 == 0 ? 0x80 : 0;
+    }
+    name(ids, HD_ARRAY_LEN(ids));
+    rig_for(&g, HD_SEC(10));
+    rig_forget(&g);
+    for (unsigned i = 0; i < 1000; i++) {
+        notice();
+        rig_for(&g, HD_MS(2));
+        probes += rig_count(&g, HD_KIRA_PROBE_REQ);
+        rig_forget(&g);
+    }
+    assert_true(probes > 10);                  /* they are heeded */
+    assert_true(probes < 500 + 2 * 200 + 100); /* the burst, two seconds, and its own business */
+    rig_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_answers_end_no_question),
         cmocka_unit_test(test_false_echoes_hide_no_true_one),
+        cmocka_unit_test(test_notices_make_few_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

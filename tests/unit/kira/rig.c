@@ -271,6 +271,7 @@ void rig_deliver(struct rig *g, const struct rig_peer *p, const void *bytes, uin
                                             .port = 1,
                                             .hop_limit = 255,
                                             .ifindex = p->ifindex,
+                                            .routed = g->routed,
                                             .key = key,
                                             .from = p->address,
                                             .to = {{0xfe, 0x80, [14] = 0xff}},

@@ -50,6 +50,7 @@ struct rig {
     uint32_t key;
     uint64_t seed;
     bool resumed;
+    bool routed; /* what is delivered now comes by the forwarding plane */
     struct hd_saved_value saved[4];
     uint8_t saved_bytes[4][24 * 1024];
     uint32_t saved_count;
