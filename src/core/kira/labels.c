@@ -16,6 +16,10 @@
 
 #define KIRA_LABEL_SWEEP 4096 /* entries looked at per second */
 
+_Static_assert(HD_KIRA_EXPLICIT_LABELS + HD_KIRA_TWO_HOP_LABELS + HD_KIRA_ULNS_MAX + 1 <=
+                   HD_LABELS_MAX_DEFAULT,
+               "what others set up leaves room for the precomputed labels");
+
 struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint32_t len)
 {
     const struct hd_id *ids[HD_KIRA_PATH_MAX + 1];
@@ -144,7 +148,8 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
     bool had = old != NULL && (old->owner_word & KIRA_LABEL_EXPLICIT) != 0;
     if (rest == HD_KIRA_NO_SETUP_LEN && old != NULL && !had)
         return; /* precomputed */
-    if (!had && prev->labels >= HD_LABELS_MAX_DEFAULT / HD_KIRA_LABELS_PER_ULN_SHARE) {
+    if (!had && (prev->labels >= HD_LABELS_MAX_DEFAULT / HD_KIRA_LABELS_PER_ULN_SHARE ||
+                 k->labels_explicit >= HD_KIRA_EXPLICIT_LABELS)) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
         return;
     }

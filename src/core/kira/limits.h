@@ -31,6 +31,7 @@
 #define HD_KIRA_COMMANDS_MAX         32
 #define HD_KIRA_LABELS_PER_ULN_SHARE 4 /* one neighbour may fill 1/4 of the label table */
 #define HD_KIRA_TWO_HOP_LABELS       8192
+#define HD_KIRA_EXPLICIT_LABELS      49152 /* set up by others, all together */
 
 /* buckets (kira.md 4.3) */
 #define HD_KIRA_BUCKET_SIZE 20
