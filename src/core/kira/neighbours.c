@@ -560,8 +560,9 @@ static bool kira_disc_admit(struct kira_call *x, const struct hd_kira_msg *m,
         return false;
     }
     if (m->has_capabilities && (m->capabilities & HD_KIRA_GOODBYE) != 0) {
-        if (l != NULL)
-            kira_link_down(x, kira_uln_find(k, l->node), l);
+        struct kira_uln *u = l == NULL ? NULL : kira_uln_find(k, l->node);
+        for (uint32_t i = 0; u != NULL && i < u->links_len; i++) /* it says so on one link only */
+            kira_link_down(x, u, u->links[i]);
         return false;
     }
     r = kira_request_find(k, m->h.msg_id);
