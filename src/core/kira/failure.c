@@ -86,12 +86,16 @@ static hd_time kira_search_wait(struct kira_call *x, const struct kira_contact *
 
 static void kira_contact_lost(struct kira_call *x, struct kira_contact *p)
 {
+    bool carries = kira_contact_carries(x, p);
+
     if (p->state != HD_KIRA_CONTACT_SEARCHING)
         kira_event(x, HD_KIRA_EV_CONTACT_LOST, p->node, 0, 0, 0);
-    p->state = HD_KIRA_CONTACT_SEARCHING;
+    /* one that carries nothing is forgotten by the next tick; its bucket finds others */
+    p->state = carries ? HD_KIRA_CONTACT_SEARCHING : HD_KIRA_CONTACT_INVALID;
     p->flags &= (uint8_t) ~(KIRA_CONTACT_SETUP | KIRA_CONTACT_REPAIR);
     kira_contact_dirty(x, p);
-    kira_search_start(x, p->node, kira_search_wait(x, p), kira_contact_carries(x, p));
+    if (carries)
+        kira_search_start(x, p->node, kira_search_wait(x, p), true);
 }
 
 void kira_contact_broken(struct kira_call *x, struct kira_contact *p)
@@ -239,6 +243,8 @@ void kira_on_error(struct kira_call *x, const struct hd_kira_msg *m)
         kira_link_failed(x, a, b, x->c->now);
     }
     struct kira_request *r = last ? kira_request_find(x->k, m->h.msg_id) : NULL;
+    if (r != NULL && r->kind == KIRA_REQ_SEARCH && m->error_kind == HD_KIRA_DEAD_END)
+        kira_search_dead_end(x, r->node);
     if (r != NULL)
         kira_error_request(x, r);
 }

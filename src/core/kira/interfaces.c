@@ -198,6 +198,6 @@ bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len
     /* only now, so that the questions carry the whole list that goes with the number */
     for (uint32_t i = 0; i < x->k->ulns.len; i++)
         kira_ask(x, x->k->ulns.v[i]);
-    kira_join_soon(x);
+    kira_join_soon(x, true);
     return true;
 }

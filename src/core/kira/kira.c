@@ -86,7 +86,8 @@ void kira_log_node(struct kira_call *x, enum hd_log_level level, const char *cau
         *arg = (struct hd_log_arg){.key = key, .type = HD_ARG_UINT, .u.number = value};
 }
 
-bool kira_take_token(struct kira_call *x, struct kira_bucket *b, uint32_t rate, uint32_t burst)
+bool kira_take_tokens(struct kira_call *x, struct kira_bucket *b, uint32_t rate, uint32_t burst,
+                      uint32_t cost)
 {
     uint32_t now = kira_ms(x->k, x->c->now);
 
@@ -99,9 +100,9 @@ bool kira_take_token(struct kira_call *x, struct kira_bucket *b, uint32_t rate, 
         b->tokens = (uint32_t)HD_MIN((uint64_t)burst, b->tokens + add);
         b->refill_ms = now;
     }
-    if (b->tokens == 0)
+    if (b->tokens < cost)
         return false;
-    b->tokens--;
+    b->tokens -= cost;
     return true;
 }
 
@@ -183,7 +184,7 @@ static void kira_choose_sequence(struct kira_call *x, const struct hd_start *s)
     kira_save_sequence(x);
 }
 
-void kira_sequence_step(struct kira_call *x)
+void kira_sequence_step(struct kira_call *x, bool gained)
 {
     struct kira *k = x->k;
 
@@ -194,7 +195,7 @@ void kira_sequence_step(struct kira_call *x)
         k->ssn = 1;
     kira_hello_all(x, HD_KIRA_HELLO_GAP);
     kira_save_neighbours(x);
-    kira_join_soon(x);
+    kira_join_soon(x, gained);
 }
 
 static void kira_open_port(struct kira_call *x)

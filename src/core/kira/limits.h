@@ -13,7 +13,7 @@
 #define HD_KIRA_ROUTE_MAX    1024  /* nodes in a source route */
 #define HD_KIRA_MSG_TARGET   1232  /* bytes a responder aims at (kira.md 3.1) */
 #define HD_KIRA_MSG_MAX      16384 /* bytes of any message we build */
-#define HD_KIRA_NOT_VIA_SENT 16    /* failed links named in one request */
+#define HD_KIRA_NOT_VIA_SENT 8    /* failed links named in one request */
 
 /* tables */
 #define HD_KIRA_NODES_MAX            65536 /* identifiers known at once */
@@ -72,6 +72,7 @@
 
 /* lookups (5.4) */
 #define HD_KIRA_JOIN_FIRST     HD_MS(40)
+#define HD_KIRA_JOIN_AFTER_LOSS HD_MS(640)
 #define HD_KIRA_JOIN_LAST      HD_SEC(128)
 #define HD_KIRA_JOIN_VIA       3
 #define HD_KIRA_EXPLORE_FIRST  HD_MS(400)
@@ -103,6 +104,7 @@
 #define HD_KIRA_SEARCH_TIMEOUT  HD_MS(250)
 #define HD_KIRA_SEARCH_PARALLEL 2
 #define HD_KIRA_SEARCH_VIA      20
+#define HD_KIRA_SEARCH_DEAD_ENDS 3 /* end a round */
 #define HD_KIRA_SEARCH_ROUNDS   5
 #define HD_KIRA_NOTICE_GAP      HD_MS(10) /* notices to one source */
 #define HD_KIRA_UPDATE_GAP      HD_SEC(1)
@@ -112,7 +114,11 @@
 #define HD_KIRA_ADOPT_SWEEP  HD_SEC(10)
 #define HD_KIRA_ADOPT_LABELS HD_SEC(90)
 
-/* messages accepted from one neighbour: per second and burst, by class (enum kira_class) */
+/*
+ * Messages accepted from one neighbour: per second and burst, by class (enum kira_class). What a
+ * message takes to handle grows with its length, so a long one counts as several.
+ */
+#define HD_KIRA_RATE_BYTES     1500
 #define HD_KIRA_RATE_DISCOVERY 100, 200
 #define HD_KIRA_RATE_LOOKUP    1000, 2000
 #define HD_KIRA_RATE_PROBE     2000, 4000

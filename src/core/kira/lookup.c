@@ -14,19 +14,38 @@
 /* --- join ---------------------------------------------------------------------------------------
  */
 
-void kira_join_soon(struct kira_call *x)
+/*
+ * The own surroundings changed: look up anew. A neighbour gained may be the way to all others, so
+ * that is urgent; after a loss the repair comes first, and the lookups would only be in its way.
+ */
+void kira_join_soon(struct kira_call *x, bool gained)
 {
     struct kira *k = x->k;
-    hd_time at = x->c->now + kira_jitter(x, HD_KIRA_JOIN_FIRST);
+    hd_time first = gained ? HD_KIRA_JOIN_FIRST : HD_KIRA_JOIN_AFTER_LOSS;
+    hd_time at = x->c->now + kira_jitter(x, first);
 
     if (k->stopping)
         return;
-    k->join_wait = HD_KIRA_JOIN_FIRST;
-    k->explore_wait = HD_KIRA_EXPLORE_FIRST;
+    k->join_wait = HD_MIN(HD_MAX(k->join_wait, HD_KIRA_JOIN_FIRST), first);
+    if (gained)
+        k->explore_wait = HD_KIRA_EXPLORE_FIRST;
     if (!hd_timer_armed(&k->join) || k->join.at > at)
         kira_arm(x, &k->join, KIRA_T_JOIN, at);
     if (!hd_timer_armed(&k->explore) || k->explore.at > x->c->now + 2 * HD_KIRA_EXPLORE_FIRST)
         kira_arm(x, &k->explore, KIRA_T_EXPLORE, x->c->now + kira_jitter(x, HD_KIRA_EXPLORE_FIRST));
+}
+
+/* How many contacts an answer shall name: exploration is after shorter paths, a search after one.
+ */
+static uint8_t kira_wanted(const struct kira *k, uint8_t kind)
+{
+    unsigned size = k->cfg.bucket_size;
+
+    if (kind == KIRA_REQ_EXPLORE)
+        size = (size + 1) / 2;
+    else if (kind != KIRA_REQ_JOIN)
+        size = (size + 3) / 4;
+    return (uint8_t)HD_MIN(size, 255u);
 }
 
 bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd_id *dest,
@@ -39,10 +58,7 @@ bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd
     if (len == 0 || !kira_out_begin(x, &o, HD_KIRA_FIND_REQ, flags, dest, r->msg_id,
                                     HD_ID_BYTES * (len + 1) + 32 * HD_KIRA_NOT_VIA_SENT + 32))
         return false;
-    /* exploration is after shorter paths, not after many names: half an answer serves it */
-    unsigned wanted =
-        r->kind == KIRA_REQ_EXPLORE ? (x->k->cfg.bucket_size + 1u) / 2 : x->k->cfg.bucket_size;
-    hd_kira_write_rtable_req(&o.w, HD_KIRA_RT_OVERLAY, (uint8_t)HD_MIN(wanted, 255u));
+    hd_kira_write_rtable_req(&o.w, HD_KIRA_RT_OVERLAY, kira_wanted(x->k, r->kind));
     kira_out_route(x, &o, path, len);
     if (r->kind != KIRA_REQ_EXPLORE && r->kind != KIRA_REQ_JOIN)
         kira_out_not_via(x, &o);

@@ -74,7 +74,8 @@ uint8_t kira_slot_type(unsigned slot)
     return slot < HD_ARRAY_LEN(kira_table) ? kira_table[slot].type : 0;
 }
 
-static bool kira_class_token(struct kira_call *x, struct kira_bucket *b, uint8_t class)
+static bool kira_class_tokens(struct kira_call *x, struct kira_bucket *b, uint8_t class,
+                              uint32_t cost)
 {
     static const struct {
         uint32_t rate, burst;
@@ -86,7 +87,7 @@ static bool kira_class_token(struct kira_call *x, struct kira_bucket *b, uint8_t
         [KIRA_CLASS_ERROR] = {HD_KIRA_RATE_ERROR},
         [KIRA_CLASS_ECHO] = {HD_KIRA_RATE_ECHO},
     };
-    return kira_take_token(x, b, limits[class].rate, limits[class].burst);
+    return kira_take_tokens(x, b, limits[class].rate, limits[class].burst, cost);
 }
 
 /* --- out ----------------------------------------------------------------------------------------
@@ -433,8 +434,9 @@ static bool kira_admit(struct kira_call *x, const struct hd_kira_msg *m,
         kira_drop(x, KIRA_DROP_NO_ADDRESS);
         return false;
     }
-    bool token = l != NULL ? kira_class_token(x, &l->rate[row->class], row->class)
-                           : kira_take_token(x, &i->strangers, HD_KIRA_RATE_STRANGER);
+    uint32_t cost = 1 + m->len / HD_KIRA_RATE_BYTES;
+    bool token = l != NULL ? kira_class_tokens(x, &l->rate[row->class], row->class, cost)
+                           : kira_take_tokens(x, &i->strangers, HD_KIRA_RATE_STRANGER, cost);
     if (!token)
         kira_drop(x, KIRA_DROP_RATE);
     return token;

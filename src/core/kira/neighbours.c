@@ -164,7 +164,7 @@ static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
         kira_contact_remove(x, p);
     kira_search_end(x, u->node);
     k->bucket_dirty = k->vicinity_dirty = true;
-    kira_sequence_step(x);
+    kira_sequence_step(x, true);
     kira_update_state(x);
     kira_commands_found(x, u->node);
 }
@@ -285,7 +285,7 @@ static void kira_uln_down(struct kira_call *x, struct kira_uln *u)
     k->vicinity_dirty = k->bucket_dirty = true;
     kira_vicinity_refresh(x);
     kira_link_failed(x, k->self, u->node, x->c->now);
-    kira_sequence_step(x);
+    kira_sequence_step(x, false);
     kira_update_queue(x, u->node, HD_KIRA_UNREACHABLE);
     kira_update_state(x);
     if (!k->isolated)

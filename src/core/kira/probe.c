@@ -302,8 +302,13 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
              (p->flags & KIRA_CONTACT_WANTED) == 0)
         kira_probe_want(x, p, HD_KIRA_PROBE_DELAY);
     else if (p->state == HD_KIRA_CONTACT_INVALID || p->state == HD_KIRA_CONTACT_SEARCHING) {
-        if (kira_search_find(x->k, p->node) == NULL)
-            kira_search_start(x, p->node, HD_KIRA_SEARCH_CLOSE, false);
+        if (kira_search_find(x->k, p->node) != NULL)
+            return false;
+        if (!kira_contact_carries(x, p)) {
+            kira_contact_remove(x, p);
+            return true;
+        }
+        kira_search_start(x, p->node, HD_KIRA_SEARCH_CLOSE, false);
     }
     return false;
 }

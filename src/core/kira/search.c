@@ -79,10 +79,24 @@ static bool kira_search_used(const struct kira_search *s, hd_node via)
     return false;
 }
 
+/*
+ * The node closest to the target says that nobody is closer. A few such answers over different ways
+ * are as good as all: the round is over, and the network is spared the rest.
+ */
+void kira_search_dead_end(struct kira_call *x, hd_node node)
+{
+    struct kira_search *s = kira_search_find(x->k, node);
+
+    if (s != NULL && s->dead_ends < 255)
+        s->dead_ends++;
+}
+
 /* Asks through the next contact near the target that was not asked in this round. */
 static bool kira_search_ask(struct kira_call *x, struct kira_search *s,
                             const struct kira_candidate *near, uint32_t n)
 {
+    if (s->dead_ends >= HD_KIRA_SEARCH_DEAD_ENDS)
+        return false;
     for (uint32_t i = 0; i < n && s->vias_len < HD_KIRA_SEARCH_VIA; i++) {
         if (kira_search_used(s, near[i].node))
             continue;
@@ -106,10 +120,11 @@ static void kira_search_round_ends(struct kira_call *x, struct kira_search *s)
     struct kira_contact *p;
     hd_node node = s->node;
 
-    s->vias_len = 0;
+    s->vias_len = s->dead_ends = 0;
     if (++s->round < HD_KIRA_SEARCH_ROUNDS) {
         kira_arm(x, &s->timer, KIRA_T_SEARCH,
-                 x->c->now + kira_jitter(x, s->wait << (s->round - 1)));
+                 x->c->now +
+                     kira_jitter(x, HD_MAX(s->wait, HD_KIRA_SEARCH_CLOSE) << (s->round - 1)));
         return;
     }
     kira_search_free(x, s);

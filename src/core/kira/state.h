@@ -174,6 +174,7 @@ struct kira_search {
     uint8_t round;
     uint8_t open; /* requests under way */
     uint8_t vias_len;
+    uint8_t dead_ends; /* in this round */
     bool urgent;
     hd_time wait;
     hd_node vias[HD_KIRA_SEARCH_VIA];
@@ -354,7 +355,13 @@ void kira_event(struct kira_call *x, enum hd_kira_event event, hd_node node, hd_
                 uint32_t ifindex, uint32_t value);
 void kira_log_node(struct kira_call *x, enum hd_log_level level, const char *cause, hd_node node,
                    const char *key, uint64_t value);
-bool kira_take_token(struct kira_call *x, struct kira_bucket *b, uint32_t rate, uint32_t burst);
+bool kira_take_tokens(struct kira_call *x, struct kira_bucket *b, uint32_t rate, uint32_t burst,
+                      uint32_t cost);
+static inline bool kira_take_token(struct kira_call *x, struct kira_bucket *b, uint32_t rate,
+                                   uint32_t burst)
+{
+    return kira_take_tokens(x, b, rate, burst, 1);
+}
 void kira_update_state(struct kira_call *x);
 
 /* --- interfaces.c -------------------------------------------------------------------------------
@@ -363,7 +370,7 @@ void kira_interface_input(struct kira_call *x, const struct hd_in_interface *in)
 struct kira_interface *kira_interface_find(struct kira *k, uint32_t ifindex);
 void kira_hello_due(struct kira_call *x, struct kira_interface *i);
 /* The own set of neighbours changed: new sequence number, hellos to all. */
-void kira_sequence_step(struct kira_call *x);
+void kira_sequence_step(struct kira_call *x, bool gained);
 void kira_hello_all(struct kira_call *x, hd_time within);
 void kira_hello_restart(struct kira_call *x, uint32_t ifindex);
 void kira_save_neighbours(struct kira_call *x);
@@ -547,7 +554,7 @@ uint32_t kira_requests_cancel(struct kira_call *x, uint8_t kind, hd_node node);
 
 /* --- lookup.c -----------------------------------------------------------------------------------
  */
-void kira_join_soon(struct kira_call *x);
+void kira_join_soon(struct kira_call *x, bool gained);
 void kira_join_due(struct kira_call *x);
 void kira_explore_due(struct kira_call *x);
 bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd_id *dest,
@@ -579,6 +586,7 @@ struct kira_search *kira_search_find(struct kira *k, hd_node node);
 void kira_search_due(struct kira_call *x, struct kira_search *s);
 void kira_search_answered(struct kira_call *x, struct kira_request *r);
 void kira_search_refused(struct kira_call *x, struct kira_request *r);
+void kira_search_dead_end(struct kira_call *x, hd_node node);
 void kira_search_end(struct kira_call *x, hd_node node);
 
 /* --- failure.c ----------------------------------------------------------------------------------
