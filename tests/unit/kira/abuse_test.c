@@ -83,6 +83,28 @@ static void test_false_echoes_hide_no_true_one(void **unused)
     rig_end(&g);
 }
 
+/* A question over a route as long as can be costs a millisecond: few are taken. */
+static void test_long_messages_count_as_several(void **unused)
+{
+    static struct hd_id route[HD_KIRA_ROUTE_MAX];
+    static struct rig_out o;
+    const uint32_t n = HD_KIRA_ROUTE_MAX, sent = 800;
+
+    start();
+    for (uint32_t i = 0; i < n - 2; i++)
+        route[i] = rig_id(0x10000 + i);
+    route[n - 2] = bad->id;
+    route[n - 1] = g.k->id;
+    for (uint32_t i = 0; i < sent; i++) {
+        rig_begin(&g, &o, HD_KIRA_PROBE_REQ, 0, &route[0], 1, &g.k->id);
+        rig_route(&o, (uint16_t)(n - 1), route, n);
+        rig_send(&g, &o, bad);
+        rig_forget(&g);
+    }
+    assert_true(g.k->drops[KIRA_DROP_RATE] >= sent - 4000 / 10);
+    rig_end(&g);
+}
+
 /* --- notices -------------------------------------------------------------------------------------
  */
 
@@ -147,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_answers_end_no_question),
         cmocka_unit_test(test_false_echoes_hide_no_true_one),
+        cmocka_unit_test(test_long_messages_count_as_several),
         cmocka_unit_test(test_notices_make_few_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
