@@ -13,7 +13,7 @@
 #define HD_KIRA_ROUTE_MAX    1024  /* nodes in a source route */
 #define HD_KIRA_MSG_TARGET   1232  /* bytes a responder aims at (kira.md 3.1) */
 #define HD_KIRA_MSG_MAX      16384 /* bytes of any message we build */
-#define HD_KIRA_NOT_VIA_SENT 8    /* failed links named in one request */
+#define HD_KIRA_NOT_VIA_SENT 8     /* failed links named in one request */
 
 /* tables */
 #define HD_KIRA_NODES_MAX            65536 /* identifiers known at once */
@@ -71,14 +71,14 @@
                 */
 
 /* lookups (5.4) */
-#define HD_KIRA_JOIN_FIRST     HD_MS(40)
+#define HD_KIRA_JOIN_FIRST      HD_MS(40)
 #define HD_KIRA_JOIN_AFTER_LOSS HD_MS(640)
-#define HD_KIRA_JOIN_LAST      HD_SEC(128)
-#define HD_KIRA_JOIN_VIA       3
-#define HD_KIRA_EXPLORE_FIRST  HD_MS(400)
-#define HD_KIRA_EXPLORE_LAST   HD_SEC(30)
-#define HD_KIRA_EXPLORE_WINDOW 8
-#define HD_KIRA_FIND_TIMEOUT   HD_SEC(2)
+#define HD_KIRA_JOIN_LAST       HD_SEC(128)
+#define HD_KIRA_JOIN_VIA        3
+#define HD_KIRA_EXPLORE_FIRST   HD_MS(400)
+#define HD_KIRA_EXPLORE_LAST    HD_SEC(30)
+#define HD_KIRA_EXPLORE_WINDOW  8
+#define HD_KIRA_FIND_TIMEOUT    HD_SEC(2)
 
 /* probes and explicit paths (5.5, 5.6) */
 #define HD_KIRA_PROBE_DELAY     HD_MS(250) /* a contact named by others, before it is asked itself */
@@ -95,20 +95,20 @@
 #define HD_KIRA_TICK            HD_SEC(1)
 
 /* failures and rediscovery (5.7, 5.8) */
-#define HD_KIRA_FAILED_MEMORY   HD_SEC(60)
-#define HD_KIRA_SEARCH_SOON     HD_MS(20) /* upper end of U[0, 20] ms */
-#define HD_KIRA_SEARCH_ULN      HD_MS(100)
-#define HD_KIRA_SEARCH_CLOSE    HD_MS(500)
-#define HD_KIRA_SEARCH_FIRST    HD_SEC(1)
-#define HD_KIRA_SEARCH_OTHER    HD_SEC(2)
-#define HD_KIRA_SEARCH_TIMEOUT  HD_MS(250)
-#define HD_KIRA_SEARCH_PARALLEL 2
-#define HD_KIRA_SEARCH_VIA      20
+#define HD_KIRA_FAILED_MEMORY    HD_SEC(60)
+#define HD_KIRA_SEARCH_SOON      HD_MS(20) /* upper end of U[0, 20] ms */
+#define HD_KIRA_SEARCH_ULN       HD_MS(100)
+#define HD_KIRA_SEARCH_CLOSE     HD_MS(500)
+#define HD_KIRA_SEARCH_FIRST     HD_SEC(1)
+#define HD_KIRA_SEARCH_OTHER     HD_SEC(2)
+#define HD_KIRA_SEARCH_TIMEOUT   HD_MS(250)
+#define HD_KIRA_SEARCH_PARALLEL  2
+#define HD_KIRA_SEARCH_VIA       20
 #define HD_KIRA_SEARCH_DEAD_ENDS 3 /* end a round */
-#define HD_KIRA_SEARCH_ROUNDS   5
-#define HD_KIRA_NOTICE_GAP      HD_MS(10) /* notices to one source */
-#define HD_KIRA_UPDATE_GAP      HD_SEC(1)
-#define HD_KIRA_UPDATE_PENDING  16
+#define HD_KIRA_SEARCH_ROUNDS    5
+#define HD_KIRA_NOTICE_GAP       HD_MS(10) /* notices to one source */
+#define HD_KIRA_UPDATE_GAP       HD_SEC(1)
+#define HD_KIRA_UPDATE_PENDING   16
 
 /* sweeping after a restart */
 #define HD_KIRA_ADOPT_SWEEP  HD_SEC(10)
@@ -127,7 +127,7 @@
 #define HD_KIRA_RATE_ECHO      100, 200
 #define HD_KIRA_RATE_NOTICE    500, 1000 /* notices sent, to all */
 #define HD_KIRA_RATE_DOUBT     200, 500  /* probes that notices of others make us send */
-#define HD_KIRA_RATE_NOT_VIA   20, 128  /* failed links believed from lists of others, in all */
-#define HD_KIRA_RATE_STRANGER  100, 200 /* all nodes on an interface that are no neighbours yet */
+#define HD_KIRA_RATE_NOT_VIA   20, 128   /* failed links believed from lists of others, in all */
+#define HD_KIRA_RATE_STRANGER  100, 200  /* all nodes on an interface that are no neighbours yet */
 
 #endif
