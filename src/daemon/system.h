@@ -55,7 +55,7 @@ struct hd_system {
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
     hd_time reconcile_at;
-    bool own_address_seen, node_route_seen; /* in the dump that runs */
+    bool own_address_seen, node_route_seen, label_route_seen; /* in the dump that runs */
     bool stop, keep;
     int exit_status;
     char sentence[HD_SYSTEM_SENTENCE]; /* why we cannot work */

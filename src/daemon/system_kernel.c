@@ -78,6 +78,9 @@ static void on_route(void *user, const struct hd_route_facts *f)
     } else if (f->family == AF_INET6 && f->len == 16 && in_prefix(&f->to, s->node_prefix) &&
                f->ifindex == s->interfaces.kira0) {
         s->node_route_seen = !f->gone;
+    } else if (f->family == AF_INET6 && f->len == 16 && in_prefix(&f->to, s->label_prefix) &&
+               f->type == RTN_BLACKHOLE) {
+        s->label_route_seen = !f->gone;
     }
 }
 
@@ -165,7 +168,7 @@ static int look(struct hd_system *s)
 {
     const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route};
     int error;
-    s->own_address_seen = s->node_route_seen = false;
+    s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
     hd_interfaces_dump_begin(&s->interfaces);
     error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES, &sink) : error;
@@ -285,8 +288,10 @@ void hd_system_reconcile(struct hd_system *s)
     }
     if (s->interfaces.kira0 == 0 || s->interfaces.kira0 != s->handles.kira0_ifindex) {
         hd_system_begin_anew(s, false, "kira0-vanished");
-    } else if (!s->own_address_seen || !s->node_route_seen) {
+    } else if (!s->own_address_seen || !s->node_route_seen || !s->label_route_seen) {
         hd_system_begin_anew(s, true, "own-route-vanished");
+    } else if (!hd_fwd_setup_intact(s->fwd)) {
+        hd_system_begin_anew(s, true, "filter-vanished");
     }
 }
 

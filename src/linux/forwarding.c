@@ -51,6 +51,11 @@ int hd_fwd_setup_interface(struct hd_fwd_setup *s, uint32_t ifindex, uint32_t mt
     return s->ops->setup_interface(s, ifindex, mtu, use, why);
 }
 
+bool hd_fwd_setup_intact(struct hd_fwd_setup *s)
+{
+    return s->ops->setup_intact(s);
+}
+
 void hd_fwd_setup_close(struct hd_fwd_setup *s, bool keep)
 {
     if (s != NULL)

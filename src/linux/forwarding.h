@@ -62,6 +62,8 @@ void hd_fwd_setup_handles(const struct hd_fwd_setup *s, struct hd_fwd_handles *h
 /* An interface becomes or stops being a KIRA link: attach, detach, record its MTU. */
 HD_MUST_USE int hd_fwd_setup_interface(struct hd_fwd_setup *s, uint32_t ifindex, uint32_t mtu,
                                        bool use, char *why);
+/* Whether all filters that were attached are still there: others can remove them. */
+bool hd_fwd_setup_intact(struct hd_fwd_setup *s);
 /* keep: leave everything in the kernel for the next process; otherwise remove all that is ours. */
 void hd_fwd_setup_close(struct hd_fwd_setup *s, bool keep);
 

@@ -333,29 +333,38 @@ int hd_fwd_route_del(uint16_t prefix, uint32_t ifindex)
 /* --- filters
  * --------------------------------------------------------------------------------------- */
 
-static int count_filter(const struct nlmsghdr *h, void *user)
-{
-    int *present = user;
+struct filter_search {
+    uint16_t priority; /* 0: any */
+    int present;
+};
 
-    if (h->nlmsg_type == RTM_NEWTFILTER)
-        *present = 1;
+static int see_filter(const struct nlmsghdr *h, void *user)
+{
+    struct filter_search *f = user;
+    const struct tcmsg *t = mnl_nlmsg_get_payload(h);
+
+    if (h->nlmsg_type == RTM_NEWTFILTER && (f->priority == 0 || t->tcm_info >> 16 == f->priority))
+        f->present = 1;
     return MNL_CB_OK;
+}
+
+int hd_fwd_filter_there(uint32_t ifindex, bool egress, uint16_t priority)
+{
+    struct filter_search f = {.priority = priority};
+    struct request r;
+    struct tcmsg *t;
+    int rc;
+
+    t = mnl_nlmsg_put_extra_header(begin(&r, RTM_GETTFILTER, NLM_F_DUMP), sizeof *t);
+    t->tcm_ifindex = (int)ifindex;
+    t->tcm_parent = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
+    rc = ask(&r, see_filter, &f);
+    return rc != 0 ? rc : f.present;
 }
 
 int hd_fwd_filters_present(uint32_t ifindex)
 {
-    static const uint32_t parents[] = {TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-                                       TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)};
-    int present = 0, rc = 0;
+    int there = hd_fwd_filter_there(ifindex, false, 0);
 
-    for (unsigned i = 0; rc == 0 && i < HD_ARRAY_LEN(parents); i++) {
-        struct request r;
-        struct tcmsg *t;
-
-        t = mnl_nlmsg_put_extra_header(begin(&r, RTM_GETTFILTER, NLM_F_DUMP), sizeof *t);
-        t->tcm_ifindex = (int)ifindex;
-        t->tcm_parent = parents[i];
-        rc = ask(&r, count_filter, &present);
-    }
-    return rc != 0 ? rc : present;
+    return there == 0 ? hd_fwd_filter_there(ifindex, true, 0) : there;
 }

@@ -48,5 +48,7 @@ HD_MUST_USE int hd_fwd_route_del(uint16_t prefix, uint32_t ifindex);
 
 /* Whether tc filters hang on the clsact qdisc of a device: 1, 0 or an error. */
 HD_MUST_USE int hd_fwd_filters_present(uint32_t ifindex);
+/* The same for one direction and the filters of one priority. */
+HD_MUST_USE int hd_fwd_filter_there(uint32_t ifindex, bool egress, uint16_t priority);
 
 #endif

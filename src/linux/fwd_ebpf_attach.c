@@ -33,6 +33,11 @@ int hd_fwd_tc_attach(uint32_t ifindex, bool egress, int program, bool *own_qdisc
     return HD_ESYS;
 }
 
+int hd_fwd_tc_attached(uint32_t ifindex, bool egress)
+{
+    return hd_fwd_filter_there(ifindex, egress, TC_PRIORITY);
+}
+
 void hd_fwd_tc_detach(uint32_t ifindex, bool egress, bool own_qdisc)
 {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,

@@ -14,6 +14,8 @@
 /* own_qdisc: in: the clsact qdisc is known to be ours; out: it is. 0 or HD_ESYS. */
 HD_MUST_USE int hd_fwd_tc_attach(uint32_t ifindex, bool egress, int program, bool *own_qdisc);
 /* Takes our filter away, and the qdisc if it is ours and nobody else has filters there. */
+/* Whether the program still hangs there: 1, 0 or an error. */
+HD_MUST_USE int hd_fwd_tc_attached(uint32_t ifindex, bool egress);
 void hd_fwd_tc_detach(uint32_t ifindex, bool egress, bool own_qdisc);
 
 /* Whether the interface is a real NIC, where native XDP is worth trying. */

@@ -361,6 +361,25 @@ int hd_fwd_ebpf_setup_interface(struct hd_fwd_setup *base, uint32_t ifindex, uin
     return leave_interface(s, ifindex, error == 0 ? &d : NULL, why);
 }
 
+bool hd_fwd_ebpf_setup_intact(struct hd_fwd_setup *base)
+{
+    const struct ebpf_setup *s = setup_of(base);
+    uint32_t at = 0, next;
+    struct hd_fwd_device d;
+    struct hd_bpf_if v;
+    int map = s->o.maps[HD_EBPF_IFS];
+
+    if (hd_fwd_tc_attached(s->kira0.ifindex, true) == 0)
+        return false;
+    for (uint32_t *from = NULL; bpf_map_get_next_key(map, from, &next) == 0; from = &at) {
+        at = next;
+        if (get_if(map, next, &v) && v.flags & (HD_BPF_IF_USED | HD_BPF_IF_GUARDED) &&
+            hd_fwd_tc_attached(next, false) == 0 && hd_fwd_device_get(NULL, next, &d) == 0)
+            return false;
+    }
+    return true;
+}
+
 /* --- open and close
  * -------------------------------------------------------------------------------- */
 

@@ -273,6 +273,8 @@ void hd_tun_deliver(struct hd_tun *t, struct hd_tun_packet *p);
  */
 HD_MUST_USE int hd_tun_guard(uint32_t ifindex, uint16_t node_prefix, uint16_t label_prefix,
                              bool *made_qdisc);
+/* Whether the filter is there: 1, 0 or an error. */
+HD_MUST_USE int hd_tun_guarded(uint32_t ifindex);
 /* Removes the filter, and the qdisc if we made it and nobody else has a filter there. */
 void hd_tun_unguard(uint32_t ifindex, bool made_qdisc);
 

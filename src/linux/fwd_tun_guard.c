@@ -128,6 +128,11 @@ int hd_tun_guard(uint32_t ifindex, uint16_t node_prefix, uint16_t label_prefix, 
     return error != HD_OK ? error : make_filter(ifindex, node_prefix, label_prefix);
 }
 
+int hd_tun_guarded(uint32_t ifindex)
+{
+    return hd_fwd_filter_there(ifindex, false, GUARD_PRIORITY);
+}
+
 void hd_tun_unguard(uint32_t ifindex, bool made_qdisc)
 {
     union request r;

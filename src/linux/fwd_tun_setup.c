@@ -413,6 +413,20 @@ static int setup_interface(struct hd_fwd_setup *base, uint32_t ifindex, uint32_t
     return HD_OK;
 }
 
+static bool setup_intact(struct hd_fwd_setup *base)
+{
+    const struct tun_setup *s = (const struct tun_setup *)base;
+    struct hd_fwd_device d;
+
+    for (uint32_t i = 0; i < s->guard_count; i++) {
+        uint32_t at = s->guards[i].ifindex;
+        if (hd_tun_guarded(at) == 0 && hd_fwd_device_get(NULL, at, &d) == HD_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void setup_close(struct hd_fwd_setup *base, bool keep)
 {
     struct tun_setup *s = (struct tun_setup *)base;
@@ -433,6 +447,7 @@ const struct hd_fwd_backend_ops hd_fwd_tun_ops = {
     .setup_open = setup_open,
     .setup_handles = setup_handles,
     .setup_interface = setup_interface,
+    .setup_intact = setup_intact,
     .setup_close = setup_close,
     .open = hd_tun_open,
     .close = hd_tun_close,
