@@ -51,6 +51,13 @@ void kira_contact_dirty(struct kira_call *x, struct kira_contact *p)
     x->k->bucket_dirty = true;
 }
 
+/* All host routes are looked at again: one was refused, or found no memory. */
+void kira_contacts_dirty_all(struct kira_call *x)
+{
+    for (uint32_t i = 0; i < x->k->contacts.len; i++)
+        kira_contact_dirty(x, &x->k->contacts.v[i]);
+}
+
 /* --- buckets ------------------------------------------------------------------------------------
  */
 

@@ -30,8 +30,9 @@ void kira_no_memory(struct kira_call *x)
 }
 
 /*
- * Arms a timer. The queue keeps one place per object ahead (kira_timers_reserve), so this fails
- * only when the pool is at its end; the once-per-second tick then finds what was left unarmed.
+ * Arms a timer. To arm again what has just been served never fails, since the queue keeps its
+ * memory; where more room is needed and the pool is at its end, the once-per-second tick finds what
+ * was left unarmed (kira_after_no_memory).
  */
 void kira_arm(struct kira_call *x, struct hd_timer *t, enum kira_timer kind, hd_time at)
 {
@@ -270,6 +271,8 @@ static void kira_model_input(struct kira_call *x, const struct hd_in_model *m)
     x->k->bucket_dirty = true;
     if (m->kind == HD_OBJ_LABEL)
         x->k->labels_dirty = true;
+    if (m->kind == HD_OBJ_ROUTE)
+        kira_contacts_dirty_all(x);
     kira_log_node(x, HD_LOG_WARNING, "forwarding-object-refused", 0, "error", (uint64_t)-m->error);
 }
 
@@ -301,6 +304,35 @@ static void kira_input(void *state, struct hd_ctx *c, const struct hd_input *in)
     }
 }
 
+static void kira_arm_left(struct kira_call *x, struct hd_timer *t, enum kira_timer kind)
+{
+    if (!hd_timer_armed(t))
+        kira_arm(x, t, kind, x->c->now);
+}
+
+/* Some allocation failed in the last second: timers that were not armed, entries not made. */
+static void kira_after_no_memory(struct kira_call *x)
+{
+    struct kira *k = x->k;
+
+    k->no_memory = false; /* set again by what fails again */
+    k->bucket_dirty = k->labels_dirty = k->vicinity_dirty = true;
+    kira_contacts_dirty_all(x);
+    kira_hello_all(x, HD_KIRA_TICK);
+    for (uint32_t i = 0; i < k->searches.len; i++)
+        if (k->searches.v[i]->open == 0)
+            kira_arm_left(x, &k->searches.v[i]->timer, KIRA_T_SEARCH);
+    for (uint32_t i = 0; i < k->commands.len; i++)
+        if (!k->commands.v[i]->resolved)
+            kira_arm_left(x, &k->commands.v[i]->timer, KIRA_T_COMMAND);
+    kira_arm_left(x, &k->query, KIRA_T_QUERY);
+    kira_arm_left(x, &k->probe, KIRA_T_PROBE);
+    if (k->updates_len > 0)
+        kira_arm_left(x, &k->update, KIRA_T_UPDATE);
+    if (!k->isolated && !(hd_timer_armed(&k->join) && hd_timer_armed(&k->explore)))
+        kira_join_soon(x, false);
+}
+
 /* Once per second: everything whose exact moment does not matter. */
 static void kira_tick_due(struct kira_call *x)
 {
@@ -317,10 +349,8 @@ static void kira_tick_due(struct kira_call *x)
     }
     /* once per second at most: a table full of what is in use would be walked for ever */
     k->collect = hd_ids_wants_collection(x->c->ids);
-    if (k->no_memory) {
-        k->no_memory = false;
-        k->bucket_dirty = k->labels_dirty = k->vicinity_dirty = true;
-    }
+    if (k->no_memory)
+        kira_after_no_memory(x);
 }
 
 static void kira_timer_due(struct kira_call *x, struct hd_timer *t)

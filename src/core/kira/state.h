@@ -486,6 +486,7 @@ struct kira_contact *kira_contact_learn(struct kira_call *x, const hd_node *path
 struct kira_contact *kira_contact_add_on_demand(struct kira_call *x, hd_node node);
 void kira_contact_remove(struct kira_call *x, struct kira_contact *p);
 void kira_contact_dirty(struct kira_call *x, struct kira_contact *p);
+void kira_contacts_dirty_all(struct kira_call *x);
 void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16_t end,
                              uint8_t len);
 bool kira_contact_close(const struct kira *k, const struct kira_contact *p);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Long uptime: short instants are 32 bits of milliseconds and wrap after 49 days. The core is told
+ * Long uptime, and times of need.
+ *
+ * Short instants are 32 bits of milliseconds and wrap after 49 days. The core is told
  * that it started that long ago less a few seconds, and has to live through the wrap as if nothing
  * happened: contacts are still probed when their time has come, and no timer is served for ever.
  */
@@ -59,10 +61,37 @@ static void test_the_wrap_goes_unnoticed(void **unused)
     alarm(0);
 }
 
+/* As if timers and a route had found no memory: the next tick makes up for it. */
+static void test_failed_allocations_are_made_up_for(void **unused)
+{
+    struct hd_id far = rig_id(0x200);
+
+    rig_make(&g, rig_id(10));
+    rig_start(&g);
+    rig_interface(&g, 1, true);
+    struct rig_peer *p = rig_neighbour(&g, rig_id(11), 1);
+    name(p, far);
+    rig_for(&g, HD_SEC(3));
+    struct hd_model *m = hd_router_model(g.router);
+    struct hd_route_key key = {.prefix = hd_id_to_ip6(&far, g.config.node_prefix), .len = 128};
+    assert_non_null(hd_model_route_find(m, &key));
+    hd_model_route_del(m, &key);
+    hd_timer_stop(&g.k->timers, &g.k->join);
+    hd_timer_stop(&g.k->timers, &g.k->explore);
+    hd_timer_stop(&g.k->timers, &g.k->interfaces.v[0]->hello);
+    g.k->no_memory = true;
+    rig_for(&g, HD_SEC(3));
+    assert_non_null(hd_model_route_find(m, &key));
+    assert_true(hd_timer_armed(&g.k->join) && hd_timer_armed(&g.k->explore));
+    assert_true(hd_timer_armed(&g.k->interfaces.v[0]->hello));
+    rig_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_wrap_goes_unnoticed),
+        cmocka_unit_test(test_failed_allocations_are_made_up_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
