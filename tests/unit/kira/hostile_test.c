@@ -104,6 +104,7 @@ static void stranger(uint32_t n, uint32_t names)
         .ifindex = 1,
         .address = {{0xfe, 0x80, [8] = 0x77, [12] = (uint8_t)(n >> 24), [13] = (uint8_t)(n >> 16),
                      [14] = (uint8_t)(n >> 8), [15] = (uint8_t)n}},
+        .mac = {{2, 0x77, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}},
         .ssn = 1};
     static struct rig_out o;
 
