@@ -211,7 +211,6 @@ static void kira_open_port(struct kira_call *x)
         .number = x->k->cfg.port,
         .group = {{0xff, 0x02, [15] = 0x01}},
     };
-    x->k->port_open = true;
 }
 
 static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
@@ -252,7 +251,6 @@ static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
     k->sweep_at = HD_NEVER;
     if (s->resumed) {
         const struct hd_saved_value *v = kira_saved(s, HD_KIRA_SAVED_NEIGHBOURS, 4);
-        k->resumed = true;
         k->sweep_at = c->now + HD_KIRA_ADOPT_SWEEP;
         kira_labels_adopt(&x);
         if (v != NULL)

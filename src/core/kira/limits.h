@@ -16,7 +16,6 @@
 #define HD_KIRA_NOT_VIA_SENT 8     /* failed links named in one request */
 
 /* tables */
-#define HD_KIRA_NODES_MAX            65536 /* identifiers known at once */
 #define HD_KIRA_INTERFACES_MAX       1024
 #define HD_KIRA_ULNS_MAX             2048
 #define HD_KIRA_LINKS_PER_ULN        8

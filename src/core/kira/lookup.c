@@ -117,7 +117,6 @@ void kira_join_due(struct kira_call *x)
 
     if (n == 0)
         return; /* isolated: the next neighbour starts again */
-    k->join_rounds++;
     kira_join_ask(x, near[0].node, &k->id);
     /* an answer holds some ten entries: the rest of the last bucket is asked for by other targets
      */

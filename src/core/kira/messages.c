@@ -69,11 +69,6 @@ unsigned kira_type_slot(uint8_t type)
     return i;
 }
 
-uint8_t kira_slot_type(unsigned slot)
-{
-    return slot < HD_ARRAY_LEN(kira_table) ? kira_table[slot].type : 0;
-}
-
 static bool kira_class_tokens(struct kira_call *x, struct kira_bucket *b, uint8_t class,
                               uint32_t cost)
 {

@@ -59,7 +59,6 @@ static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
     if (hd_map_set(&k->uln_index, x->c->pool, node, k->ulns.len) != 0)
         goto free_uln;
     u->node = node;
-    u->expected = HD_NEVER;
     k->ulns.v[k->ulns.len++] = u;
     return u;
 
@@ -276,7 +275,6 @@ static void kira_uln_down(struct kira_call *x, struct kira_uln *u)
     struct kira *k = x->k;
 
     u->alive = false;
-    u->expected = HD_NEVER;
     kira_count(x, KIRA_N_NEIGHBOUR_DOWN);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_DOWN, u->node, 0, 0, 0);
     u->asking = false;
@@ -336,10 +334,6 @@ void kira_neighbours_tick(struct kira_call *x)
         }
         if (u->links_len == 0)
             kira_uln_remove(x, u);
-        else if (u->alive && x->c->now >= u->expected) {
-            u->expected = HD_NEVER;
-            kira_ask(x, u);
-        }
     }
 }
 
@@ -399,7 +393,6 @@ void kira_ask(struct kira_call *x, struct kira_uln *u)
     if (r == NULL)
         return;
     u->asking = true;
-    u->expected = HD_NEVER;
     r->ifindex = l->ifindex;
     kira_disc_send(x, r, l->ifindex, &l->link_local);
 }
@@ -605,7 +598,6 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
     else
         u->capabilities = 0;
     u->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
-    u->expected = HD_NEVER;
     while (len < HD_KIRA_LIST_MAX && hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_intern(x->c->ids, &item.id);
         if (n != 0)

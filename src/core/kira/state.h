@@ -92,7 +92,6 @@ struct kira_uln {
     uint8_t links_len;
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
-    hd_time expected; /* it is expected to ask us; fall back then (HD_NEVER: no) */
     bool asking;      /* a discovery request is under way */
     bool asked_again; /* news came meanwhile */
 };
@@ -106,7 +105,6 @@ struct kira_vicinity {
     bool end_system;
     uint32_t observed, synched;
     hd_time query_at, query_gap;
-    uint8_t query_failures;
     HD_VEC(hd_node) list;
 };
 
@@ -262,7 +260,7 @@ struct kira {
     hd_time started;
     uint32_t ssn, ssn_ceiling;
     uint64_t mac_counter;
-    bool stopping, isolated, port_open, id_collision, joined, resumed, no_memory;
+    bool stopping, isolated, id_collision, joined, no_memory;
     bool collect;        /* identifiers have to be collected when nothing else is to do */
     uint8_t state;       /* enum hd_kira_state */
     bool bucket_dirty;   /* prefix routes have to be looked at */
@@ -292,7 +290,6 @@ struct kira {
     struct hd_timerq timers;
     struct hd_timer query, join, explore, probe, update, tick;
     hd_time join_wait, explore_wait, last_update, last_route_change, sweep_at;
-    uint32_t join_rounds, join_lookups;
     hd_time last_bucket_news;
     uint32_t explore_window, explore_sum; /* improvement bookkeeping */
     uint32_t queries_open;
@@ -422,7 +419,6 @@ void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn);
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
                         uint32_t len);
 void kira_vicinity_refresh(struct kira_call *x);
-void kira_vicinity_forget(struct kira_call *x, hd_node node);
 bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b);
 void kira_query_due(struct kira_call *x);
 void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m);
@@ -541,7 +537,6 @@ uint64_t kira_msg_id(struct kira_call *x);
 /* Handles of the reversed travelled route, nearest first; 0 when an ID found no room. */
 uint32_t kira_reverse_route(struct kira_call *x, const struct hd_kira_msg *m, hd_node *out);
 unsigned kira_type_slot(uint8_t type);
-uint8_t kira_slot_type(unsigned slot);
 
 /* --- requests.c ---------------------------------------------------------------------------------
  */

@@ -302,11 +302,8 @@ static void kira_query_ended(struct kira_call *x, hd_node node)
 
 void kira_query_timeout(struct kira_call *x, struct kira_request *r)
 {
-    struct kira_vicinity *v = kira_vicinity_find(x->k, r->node);
     hd_node node = r->node;
 
-    if (v != NULL && v->query_failures < 255)
-        v->query_failures++;
     kira_request_end(x, r);
     kira_query_ended(x, node);
 }
@@ -360,7 +357,6 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
             list[len++] = n;
     }
     if (v != NULL) {
-        v->query_failures = 0;
         v->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
         kira_vicinity_list(x, node, m->h.ssn, list, len);
         items = m->rtable;
