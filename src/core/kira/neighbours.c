@@ -545,6 +545,10 @@ static bool kira_disc_admit(struct kira_call *x, const struct hd_kira_msg *m,
     struct kira_link *l = kira_link_to(x, d, &m->h.source);
     struct kira_request *r;
 
+    if (k->cfg.require_key && !hd_id_equal(&m->h.dest, &k->id)) {
+        kira_drop(x, KIRA_DROP_NOT_FOR_US); /* a member's message to another, played to us */
+        return false;
+    }
     *answer = m->h.type == HD_KIRA_DISC_RSP;
     if (!*answer) {
         if (l != NULL || !k->cfg.require_key)

@@ -164,6 +164,29 @@ static void test_notices_make_few_probes(void **unused)
     rig_end(&g);
 }
 
+/* On a shared link anybody can play to one member what another said goodbye to a third with. */
+static void test_discovery_is_for_the_addressee(void **unused)
+{
+    struct hd_id other = rig_id(77);
+    struct rig_out o;
+
+    rig_make(&g, rig_id(10));
+    g.key = 1;
+    g.config.require_key = true;
+    rig_start(&g);
+    rig_interface(&g, 1, true);
+    bad = rig_neighbour(&g, rig_id(11), 1);
+    rig_begin(&g, &o, HD_KIRA_DISC_RSP, 0, &bad->id, bad->ssn, &other);
+    hd_kira_write_capabilities(&o.w, HD_KIRA_GOODBYE);
+    rig_send(&g, &o, bad);
+    assert_true(rig_is_neighbour(&g, bad));
+    rig_begin(&g, &o, HD_KIRA_DISC_RSP, 0, &bad->id, bad->ssn, &g.k->id);
+    hd_kira_write_capabilities(&o.w, HD_KIRA_GOODBYE);
+    rig_send(&g, &o, bad);
+    assert_false(rig_is_neighbour(&g, bad));
+    rig_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_false_echoes_hide_no_true_one),
         cmocka_unit_test(test_long_messages_count_as_several),
         cmocka_unit_test(test_notices_make_few_probes),
+        cmocka_unit_test(test_discovery_is_for_the_addressee),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
