@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What `make check-long` runs: the tools that take long or whose findings need a reader. Hours. Everything it
-# makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600).
+# makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600), HEDDLE_SOAK_MINUTES
+# that of the soak (30).
 set -u
 . "$(dirname "$0")/step.bash"
 
@@ -29,6 +30,14 @@ if HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
     -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
     step fuzz-long $((fuzz_seconds + 300)) "fuzzing: $fuzz_seconds s" \
         tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
+fi
+
+# A lab that suffers: needs root and the better part of an hour.
+if [ "$(id -u)" -ne 0 ]; then
+    skip 'soak: needs root'
+elif build soak 900 'soak: build' gcc -Dtests=false; then
+    step soak 3600 "soak: ${HEDDLE_SOAK_MINUTES:-30} minutes" tests/soak.py "$OUT/soak" \
+        --minutes "${HEDDLE_SOAK_MINUTES:-30}"
 fi
 
 if build bench 900 'release build for benchmarks' gcc --buildtype=release; then
