@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line in a running lab: every command with and without -j, errors, completion, manual pages, unit.
+
+Commands are not listed here but read from `heddle help`, so that a new one is tested by being there.
+"""
+import json
+import os
+import re
+import shutil
+import sys
+
+from accept import Lab, Suite, expect, must, run, within
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
+# Those that change the node, run something else, or do not end by themselves.
+APART = {'up', 'down', 'restart', 'monitor', 'lab', 'sim', 'help', 'version', 'metrics'}
+ARGUMENTS = {'ping': ['-c', '1'], 'path': [], 'show': ['model', 'adjacencies']}
+
+
+def commands(lab):
+    text = must([lab.suite.heddle, 'help'])
+    found = re.findall(r'^  ([a-z]+)\b', text, re.M)
+    expect(len(found) > 12, f'heddle help lists {found}')
+    return found
+
+
+def words_of(lab, command):
+    words = [command, *ARGUMENTS.get(command, [])]
+    return words + [lab.address('n2')] if command in ('ping', 'path') else words
+
+
+def all_commands(suite, lab):
+    names = commands(lab)
+    for needed in ('up down status interfaces neighbours contacts vicinity labels forwarding counters ping path '
+                   'monitor restart').split():
+        suite.case(f'heddle help knows {needed}', expect, needed in names, f'it lists {names}')
+    for command in names:
+        if command not in APART:
+            suite.case(f'heddle {command}', as_text, lab, words_of(lab, command))
+            suite.case(f'heddle {command} -j', as_json, lab, words_of(lab, command))
+            suite.case(f'heddle {command} --help', helps, lab, command)
+    for command in sorted(APART & set(names) - {'lab', 'sim'}):
+        suite.case(f'heddle {command} --help', helps, lab, command)
+
+
+def as_text(lab, words):
+    r = run([lab.suite.heddle, '--state', lab.state('n0'), *words])
+    expect(r.returncode == 0 and r.stdout.strip(), f'exit {r.returncode}: {r.stdout}{r.stderr}')
+    expect('\x1b' not in r.stdout, 'colours without a terminal')
+    expect(not r.stderr, f'on standard error: {r.stderr}')
+
+
+def no_doubles(pairs):
+    names = [k for k, _ in pairs]
+    expect(len(names) == len(set(names)), f'a key stands twice: {names}')
+    return dict(pairs)
+
+
+def parse(text, what):
+    try:
+        return json.loads(text, object_pairs_hook=no_doubles)
+    except ValueError as why:
+        expect(False, f'{what}: {why}: {text[:200]!r}')
+
+
+def as_json(lab, words):
+    for order in ([*words, '-j'], ['-j', *words]):
+        r = run([lab.suite.heddle, '--state', lab.state('n0'), *order])
+        expect(r.returncode == 0, f'exit {r.returncode}: {r.stdout}{r.stderr}')
+        expect(isinstance(parse(r.stdout, words), dict), 'no object')
+
+
+def helps(lab, command):
+    r = run([lab.suite.heddle, command, '--help'])
+    expect(r.returncode == 0 and command in r.stdout, f'exit {r.returncode}: {r.stdout}{r.stderr}')
+
+
+def metrics(lab):
+    text = must([lab.suite.heddle, '--state', lab.state('n0'), 'metrics'])
+    lines = text.strip().splitlines()
+    expect(lines[-1] == '# EOF', f'OpenMetrics ends with # EOF, not {lines[-1]!r}')
+    wrong = [x for x in lines if not re.match(r'^(# |[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^{}]*\})? -?[0-9.eE+-]+$)', x)]
+    expect(not wrong, f'not OpenMetrics: {wrong[:3]}')
+    return f'{len(lines)} lines'
+
+
+ERRORS = [
+    ('an unknown command', ['blah'], 2),
+    ('an unknown option', ['status', '--blah'], 2),
+    ('too many words', ['status', 'more'], 2),
+    ('ping without a node', ['ping'], 2),
+    ('ping to nonsense', ['ping', 'nonsense!'], 1),
+    ('ping to nobody', ['ping', '-c', '1', '-t', '200', 'fc00:1:2:3:4:5:6:7'], 1),
+    ('path to nobody', ['path', '-t', '200', '0123456789abcdef0123456789ab'], 1),
+    ('an unknown list', ['show', 'kira', 'blah'], 1),
+    ('an unknown core', ['show', 'blah', 'contacts'], 1),
+    ('a bad number', ['ping', '-c', 'x', 'fc00::1'], 2),
+]
+
+
+def error(lab, words, code):
+    r = run([lab.suite.heddle, '--state', lab.state('n0'), *words, '-j'], timeout=20)
+    told = parse(r.stdout, words)
+    expect(r.returncode in (1, 2) and r.returncode == code, f'exit {r.returncode}, not {code}: {r.stdout}{r.stderr}')
+    if 'error' in told or r.returncode == 2:
+        expect(told.get('error', {}).get('code') and told['error'].get('message'), f'no error in {told}')
+    r = run([lab.suite.heddle, '--state', lab.state('n0'), *words], timeout=20)
+    expect(r.returncode == code, f'without -j: exit {r.returncode}')
+    expect((r.stderr or r.stdout).strip(), 'without -j: nothing is said')
+
+
+def no_daemon(lab):
+    for words in (['status'], ['neighbours'], ['ping', 'fc00::1'], ['restart'], ['monitor']):
+        r = run([lab.suite.heddle, '--state', '/run/heddle-lab/nobody', *words, '-j'])
+        expect(r.returncode == 1, f'{words}: exit {r.returncode}')
+        expect(parse(r.stdout, words)['error']['message'], f'{words}: {r.stdout}')
+
+
+def status_members(lab):
+    s = lab.show('n0', 'status')
+    missing = {'node-id', 'address', 'neighbours', 'contacts', 'state'} - set(s)
+    expect(not missing, f'missing: {missing}')
+    expect(s['neighbours'] == 1 and s['contacts'] >= 1 and s['state'] == 'joined', f'{s}')
+
+
+def pings(lab):
+    rows = lab.show('n0', 'ping', '-c', '3', '-i', '50', lab.address('n2'))['ping']
+    expect(len(rows) == 3 and all(r['answered'] for r in rows), f'{rows}')
+    by_id = lab.show('n0', 'ping', '-c', '1', lab.identity('n2'))['ping']
+    by_prefix = lab.show('n0', 'ping', '-c', '1', lab.identity('n2')[:12])['ping']
+    expect(by_id[0]['answered'] and by_prefix[0]['answered'], f'{by_id} {by_prefix}')
+
+
+def path(lab):
+    rows = lab.show('n0', 'path', lab.address('n2'))['path']
+    ids = [r['id'] for r in rows]
+    want = [lab.identity(n) for n in ('n1', 'n2')]
+    expect(ids[-2:] == want, f'{ids} instead of {want}')
+    expect(all(r['answered'] for r in rows if r['id'] in want), f'{rows}')
+
+
+def monitors(lab):
+    p = lab.background('n0', lab.suite.heddle, '--state', lab.state('n0'), 'monitor', '-j')
+    first = p.stdout.readline()
+    parse(first, 'monitor')
+    lab.lab('cut', 'n1', 'n2')
+    lab.lab('heal', 'n1', 'n2')
+    lab.lab('cut', 'n0', 'n1')
+    seen = [parse(p.stdout.readline(), 'monitor') for _ in range(2)]
+    p.terminate()
+    lab.lab('heal', 'n0', 'n1')
+    within(10, lab.reaches, 'n0', 'n2')
+    expect(all(seen), f'{seen}')
+    return f'{json.dumps(seen[0])[:120]}'
+
+
+def raw_socket(lab):
+    """Rubbish on the control socket is answered by errors, and harms nobody."""
+    import socket
+    for line in (b'\n', b'{}\n', b'[1,2\n', b'\0\0\0\n', b'"x"\n', b'{"command":7}\n', b'{"command":"ping"}\n',
+                 b'{"command":"status","max":99999999999}\n', b'{"command":"contacts","cursor":"zzz"}\n',
+                 b'[' * 10000 + b'\n'):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            s.connect(f'{lab.state("n0")}/control.sock')
+            s.sendall(line)
+            answer = s.recv(65536).split(b'\n')[0]
+            if answer:
+                told = parse(answer.decode(), line[:20])
+                expect('error' in told or 'rows' in told, f'{line[:40]}: {told}')
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(f'{lab.state("n0")}/control.sock')
+        try:
+            s.sendall(b'x' * 200000)
+        except OSError:
+            pass  # it may well have hung up
+    lab.show('n0', 'status')
+
+
+def many_readers(lab):
+    """Forty connections that say nothing do not keep root out."""
+    import socket
+    idle = []
+    try:
+        for _ in range(40):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(2)
+            s.connect(f'{lab.state("n0")}/control.sock')
+            idle.append(s)
+        lab.show('n0', 'status')
+    finally:
+        for s in idle:
+            s.close()
+
+
+def completion():
+    script = f'{ROOT}/packaging/heddle.bash'
+    must(['bash', '-n', script])
+    out = must(['bash', '-c', f'set -e; . {script}; complete -p heddle; declare -F | grep -i heddle'])
+    expect('heddle' in out, out)
+    function = re.search(r'-F (\S+)', out).group(1)
+    out = must(['bash', '-c', f'. {script}; COMP_WORDS=(heddle ne); COMP_CWORD=1; COMP_LINE="heddle ne"; '
+                f'COMP_POINT=9; {function} heddle ne heddle; echo "${{COMPREPLY[@]}}"'])
+    expect('neighbours' in out, f'"heddle ne" completes to {out!r}')
+
+
+def manuals():
+    pages = [p for p in os.listdir(f'{ROOT}/doc/man')]
+    expect(len(pages) >= 4, f'{pages}')
+    for page in pages:
+        viewer = ['man', '-l'] if shutil.which('man') else ['mandoc']
+        text = must([*viewer, f'{ROOT}/doc/man/{page}'], env={**os.environ, 'MANPAGER': 'cat', 'PAGER': 'cat'})
+        name = page.split('.')[0]
+        expect(name in text and 'SYNOPSIS' in re.sub('.\b', '', text), f'{page}: {text[:200]}')
+
+
+def manual_names_all(lab):
+    text = open(f'{ROOT}/doc/man/heddle.1').read()
+    missing = [c for c in commands(lab) if not re.search(rf'\bCm {c}\b|, {c}\b', text)]
+    expect(not missing, f'heddle(1) does not mention {missing}')
+
+
+def unit(suite):
+    """systemd-analyze wants the binary that the unit names; where it is not installed only that may be wrong."""
+    r = run(['systemd-analyze', 'verify', f'{ROOT}/packaging/heddled.service'])
+    lines = [x for x in (r.stdout + r.stderr).splitlines() if 'heddled' in x and 'is not executable' not in x]
+    expect(not lines, '\n'.join(lines))
+
+
+def main():
+    suite = Suite(sys.argv[1:])
+    with Lab(suite, 'line:3') as lab:
+        suite.case('every node reaches every node', lab.settled)
+        all_commands(suite, lab)
+        suite.case('heddle metrics', metrics, lab)
+        suite.case('heddle status -j has what scripts rely on', status_members, lab)
+        suite.case('heddle ping by address, ID and beginning', pings, lab)
+        suite.case('heddle path', path, lab)
+        suite.case('heddle monitor', monitors, lab)
+        for name, words, code in ERRORS:
+            suite.case(f'error: {name}', error, lab, words, code)
+        suite.case('error: no daemon', no_daemon, lab)
+        suite.case('rubbish on the control socket', raw_socket, lab)
+        suite.case('idle readers', many_readers, lab)
+        suite.case('bash completion', completion)
+        suite.case('the manual names all commands', manual_names_all, lab)
+    if shutil.which('man') or shutil.which('mandoc'):
+        suite.case('manual pages', manuals)
+    else:
+        suite.skip('manual pages', 'neither man nor mandoc here')
+    if shutil.which('systemd-analyze'):
+        suite.case('systemd unit', unit, suite)
+    else:
+        suite.skip('systemd unit', 'no systemd-analyze here')
+    suite.finish()
+
+
+if __name__ == '__main__':
+    main()
