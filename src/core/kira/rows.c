@@ -145,10 +145,10 @@ static const char *const kira_tx_names[] = {
 };
 
 static const char *const kira_drop_names[KIRA_DROPS - KIRA_DROP_DOMAIN] = {
-    "drop.domain",       "drop.interface", "drop.not-link-local", "drop.unauthenticated",
-    "drop.replay",       "drop.rate",      "drop.own-id",         "drop.not-for-us",
-    "drop.previous-hop", "drop.stranger",  "drop.table-full",     "drop.no-memory",
-    "drop.no-request",   "drop.next-hop",  "drop.routed",         "drop.too-long",
+    "drop.domain",       "drop.interface",  "drop.not-link-local", "drop.unauthenticated",
+    "drop.replay",       "drop.rate",       "drop.own-id",         "drop.not-for-us",
+    "drop.previous-hop", "drop.stranger",   "drop.table-full",     "drop.no-memory",
+    "drop.no-request",   "drop.next-hop",   "drop.routed",         "drop.too-long",
     "drop.not-served",   "drop.no-address",
 };
 
