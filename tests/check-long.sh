@@ -17,6 +17,11 @@ fi
 if build gcc 900 'gcc: build' gcc; then
     tests valgrind 3600 'valgrind: unit and model tests' "$OUT/gcc" 'unit model' --timeout-multiplier 40 \
         --wrap 'valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet'
+    if [ "$(id -u)" = 0 ]; then
+        tests netns-long 3600 'labs: the long ones' "$OUT/gcc" netns-long --num-processes 1
+    else
+        skip 'labs: the long ones: need root'
+    fi
 fi
 
 if build tidy 900 'clang: build for clang-tidy' clang; then

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the test cases of a Meson test log: prints "passed failed skipped".
 
-A cmocka program counts each of its cases; any other program counts as one. A program that failed counts
+A cmocka program counts each of its cases, and so does one that ends with "N passed, N failed[, N skipped]"; any
+other program counts as one. A program that failed counts
 at least one failure, whatever it printed.
 """
 import json
@@ -17,6 +18,9 @@ def cases(text, word):
 def count(entry):
     text = (entry.get('stdout') or '') + (entry.get('stderr') or '')
     passed, failed, skipped = (cases(text, w) for w in ('PASSED', 'FAILED', 'SKIPPED'))
+    told = re.findall(r'^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$', text, re.M)
+    if told:
+        passed, failed, skipped = (int(n or 0) for n in told[-1])
     result = entry['result']
     if result == 'SKIP':
         return 0, 0, max(1, skipped)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the acceptance tests share: labs of real daemons, sockets in their namespaces, results.
 
-Each test is a program `NAME_test.py LAB HEDDLE HEDDLED [BACKEND]` that prints one line per case and ends with
+Each test is a program `NAME_test.py LAB HEDDLE HEDDLED [BACKEND [short]]` that prints one line per case and ends with
 "N passed, N failed". The tests see Heddle as its users do: by its commands, by the files it leaves, and by
 packets on the links. Standard library only, so that a fresh machine needs nothing but Python.
 """
@@ -36,9 +36,10 @@ class Suite:
             print('skip: needs root')
             sys.exit(77)
         if len(words) < 3:
-            sys.exit('arguments: HEDDLE-LAB HEDDLE HEDDLED [BACKEND]')
+            sys.exit('arguments: HEDDLE-LAB HEDDLE HEDDLED [BACKEND [short]]')
         self.lab_program, self.heddle, self.heddled = words[:3]
         self.backend = words[3] if len(words) > 3 else 'ebpf'
+        self.short = 'short' in words[4:]
         self.passed = self.failed = self.skipped = 0
 
     def case(self, name, what, *args):

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
+import time
 
 from accept import Lab, Suite, expect, must, run, within
 
@@ -141,23 +143,23 @@ def path(lab):
 
 def monitors(lab):
     p = lab.background('n0', lab.suite.heddle, '--state', lab.state('n0'), 'monitor', '-j')
-    first = p.stdout.readline()
-    parse(first, 'monitor')
-    lab.lab('cut', 'n1', 'n2')
-    lab.lab('heal', 'n1', 'n2')
+    time.sleep(1)
     lab.lab('cut', 'n0', 'n1')
-    seen = [parse(p.stdout.readline(), 'monitor') for _ in range(2)]
-    p.terminate()
+    time.sleep(0.5)
     lab.lab('heal', 'n0', 'n1')
     within(10, lab.reaches, 'n0', 'n2')
-    expect(all(seen), f'{seen}')
-    return f'{json.dumps(seen[0])[:120]}'
+    p.terminate()
+    lines = p.communicate(timeout=5)[0].splitlines()
+    for line in lines:
+        parse(line, 'monitor')
+    told = ' '.join(lines)
+    expect('link-down' in told and 'neighbour-up' in told, f'it said: {told[:400]}')
+    return f'{len(lines)} events'
 
 
 def raw_socket(lab):
     """Rubbish on the control socket is answered by errors, and harms nobody."""
-    import socket
-    for line in (b'\n', b'{}\n', b'[1,2\n', b'\0\0\0\n', b'"x"\n', b'{"command":7}\n', b'{"command":"ping"}\n',
+    for line in (b'{}\n', b'[1,2\n', b'\0\0\0\n', b'"x"\n', b'{"command":7}\n', b'{"command":"ping"}\n',
                  b'{"command":"status","max":99999999999}\n', b'{"command":"contacts","cursor":"zzz"}\n',
                  b'[' * 10000 + b'\n'):
         with socket.socket(socket.AF_UNIX) as s:
@@ -179,19 +181,21 @@ def raw_socket(lab):
 
 
 def many_readers(lab):
-    """Forty connections that say nothing do not keep root out."""
-    import socket
+    """Root's own idle connections are not cut: beyond the limit an error says so, and it passes."""
     idle = []
     try:
         for _ in range(40):
-            s = socket.socket(socket.AF_UNIX)
-            s.settimeout(2)
+            s = socket.socket(socket.AF_UNIX)  # without a time limit: the queue may be full for a moment
             s.connect(f'{lab.state("n0")}/control.sock')
             idle.append(s)
-        lab.show('n0', 'status')
+            if len(idle) == 20:
+                lab.show('n0', 'status')
+        r = lab.run_heddle('n0', 'status', '-j')
+        expect(r.returncode == 1 and parse(r.stdout, 'status')['error']['code'] == 'limit', r.stdout)
     finally:
         for s in idle:
             s.close()
+    within(3, lab.show, 'n0', 'status')
 
 
 def completion():
@@ -221,10 +225,11 @@ def manual_names_all(lab):
     expect(not missing, f'heddle(1) does not mention {missing}')
 
 
-def unit(suite):
-    """systemd-analyze wants the binary that the unit names; where it is not installed only that may be wrong."""
+def unit():
+    """Where Heddle is not installed, its program and its manual are missing; nothing else may be wrong."""
     r = run(['systemd-analyze', 'verify', f'{ROOT}/packaging/heddled.service'])
-    lines = [x for x in (r.stdout + r.stderr).splitlines() if 'heddled' in x and 'is not executable' not in x]
+    lines = [x for x in (r.stdout + r.stderr).splitlines() if 'heddled' in x and
+             'is not executable' not in x and 'man heddled' not in x]
     expect(not lines, '\n'.join(lines))
 
 
@@ -250,7 +255,7 @@ def main():
     else:
         suite.skip('manual pages', 'neither man nor mandoc here')
     if shutil.which('systemd-analyze'):
-        suite.case('systemd unit', unit, suite)
+        suite.case('systemd unit', unit)
     else:
         suite.skip('systemd unit', 'no systemd-analyze here')
     suite.finish()
