@@ -383,8 +383,11 @@ class Soak:
               f'{self.read_logs()} warnings; load {os.getloadavg()[0]:.0f}', flush=True)
 
     def finish(self):
+        judged = collections.Counter()
         for key, early, late, good in self.growth.verdicts():
+            judged[key[0]] += 1
             self.verdict.check(good, f'{" ".join(map(str, key))}: grew from {early} to {late}')
+        print(f'lives long enough to be judged for growth: {dict(judged)}')
         print(f'faults: {dict(self.faults)}')
         print(f'flows: {dict(self.flow_total)}')
         for cause, count in self.causes.most_common():
