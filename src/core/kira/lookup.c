@@ -129,6 +129,22 @@ void kira_join_due(struct kira_call *x)
     k->join_wait = hd_time_min(2 * k->join_wait, HD_KIRA_JOIN_LAST);
 }
 
+/*
+ * A node that was not known to stand near by in ID space: either it is new, or a partition has
+ * healed and it brings a crowd. A join that had become slow is drawn forward, so that the lookups
+ * which follow find the others; those of a starting network are soon enough.
+ */
+static void kira_join_again(struct kira_call *x)
+{
+    struct kira *k = x->k;
+    hd_time at = x->c->now + kira_jitter(x, HD_KIRA_JOIN_AFTER_LOSS);
+
+    if (hd_timer_armed(&k->join) && k->join.at <= at + HD_KIRA_JOIN_AFTER_LOSS)
+        return;
+    k->join_wait = HD_KIRA_JOIN_AFTER_LOSS;
+    kira_arm(x, &k->join, KIRA_T_JOIN, at);
+}
+
 /* Asks a newcomer of the last bucket for the own neighbourhood (section 8, item 34), within a rate.
  */
 void kira_new_close_contact(struct kira_call *x, hd_node node)
@@ -136,6 +152,7 @@ void kira_new_close_contact(struct kira_call *x, hd_node node)
     struct kira *k = x->k;
     bool young = x->c->now - k->started < HD_SEC(10);
 
+    kira_join_again(x);
     if (k->isolated || x->c->now - k->last_bucket_news < (young ? HD_MS(100) : HD_SEC(1))) {
         kira_probe_want(x, kira_contact_find(k, node), HD_KIRA_PROBE_DELAY);
         return;
