@@ -29,7 +29,7 @@ if build asan 900 'address and undefined sanitizers: build' clang \
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/asan" \
-        'unit model fuzz sim' --timeout-multiplier 4
+        'unit model fuzz sim-few' --timeout-multiplier 4
     unset ASAN_OPTIONS UBSAN_OPTIONS
 fi
 # On two processors five minutes of fuzzing altogether.
