@@ -72,13 +72,15 @@ void kira_interface_input(struct kira_call *x, const struct hd_in_interface *in)
     if (i == NULL && (in->gone || (i = kira_interface_add(x, in->ifindex)) == NULL))
         return;
     bool was_ready = kira_interface_ready(i);
+    bool moved = !hd_mac_equal(&i->mac, &in->mac) || !hd_ip6_equal(&i->link_local, &in->link_local);
     kira_interface_copy(i, in);
     bool ready = kira_interface_ready(i);
     if (was_ready && !ready) {
         kira_disarm(x, &i->hello);
         kira_links_of_interface_down(x, i->ifindex);
     }
-    if (!was_ready && ready) {
+    /* Neighbours refuse packets from a MAC address that they do not know: tell them the new one. */
+    if (ready && (!was_ready || moved)) {
         i->hello_interval = HD_KIRA_HELLO_FIRST;
         kira_arm(x, &i->hello, KIRA_T_HELLO, x->c->now);
     }
