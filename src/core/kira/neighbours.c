@@ -210,6 +210,20 @@ static void kira_link_take_over(struct kira_call *x, struct kira_uln *old, struc
         kira_uln_remove(x, old);
 }
 
+/*
+ * A message of the neighbour itself: the link works, from this address. The driver misses the MAC
+ * address now and then (witness.h): what is known stays.
+ */
+static void kira_link_said(struct kira_call *x, struct kira_link *l, const struct hd_in_datagram *d)
+{
+    if (!hd_mac_equal(&l->mac, &d->from_mac) && !hd_mac_is_zero(&d->from_mac)) {
+        l->mac = d->from_mac;
+        kira_link_model(x, l);
+    }
+    kira_link_alive(x, l, x->c->now);
+    l->authenticated = d->key != 0;
+}
+
 struct kira_link *kira_link_heard(struct kira_call *x, hd_node node, const struct hd_in_datagram *d)
 {
     struct kira_uln *u = NULL;
@@ -230,13 +244,7 @@ struct kira_link *kira_link_heard(struct kira_call *x, hd_node node, const struc
             kira_uln_remove(x, u);
         return NULL;
     }
-    /* The driver misses the address now and then (witness.h): what is known stays. */
-    if (!hd_mac_equal(&l->mac, &d->from_mac) && !hd_mac_is_zero(&d->from_mac)) {
-        l->mac = d->from_mac;
-        kira_link_model(x, l);
-    }
-    kira_link_alive(x, l, x->c->now);
-    l->authenticated = d->key != 0;
+    kira_link_said(x, l, d);
     if (fresh || l->dead)
         kira_link_up(x, u, l, best);
     return l;
@@ -487,8 +495,7 @@ void kira_on_hello(struct kira_call *x, const struct hd_kira_msg *m, const struc
     }
     if (m->has_capabilities)
         u->capabilities = m->capabilities;
-    kira_link_alive(x, l, x->c->now);
-    l->authenticated = d->key != 0;
+    kira_link_said(x, l, d);
     kira_vicinity_observe(x, node, m->h.ssn);
 }
 
