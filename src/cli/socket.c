@@ -93,6 +93,10 @@ int hd_socket_send(struct hd_socket *s, json_t *request)
         ssize_t n = send(s->fd, text + at, len - at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+            at = len; /* it hung up, but perhaps said why before: the reader will see */
+            break;
+        }
         if (n <= 0)
             break;
         at += (size_t)n;
