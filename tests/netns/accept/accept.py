@@ -41,6 +41,8 @@ class Suite:
         self.backend = words[3] if len(words) > 3 else 'ebpf'
         self.short = 'short' in words[4:]
         self.passed = self.failed = self.skipped = 0
+        # Who stops a test ends its labs, too.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
     def case(self, name, what, *args):
         """Runs what(*args): it raises Failed, or returns a remark worth printing (or nothing)."""
