@@ -27,10 +27,10 @@ check:
 	tools/deps.sh check
 	tests/run-check.sh
 
-# Hours: thread sanitizer, valgrind, static analysis, fuzzing, benchmarks.
+# Hours: thread sanitizer, valgrind, static analysis, fuzzing, benchmarks. PARTS="tidy soak" runs some of it.
 check-long:
 	tools/deps.sh long
-	tests/check-long.sh
+	tests/check-long.sh $(PARTS)
 
 # On a fresh machine too. Needs root: the machines are network namespaces.
 demo:

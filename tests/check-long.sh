@@ -2,50 +2,76 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `make check-long` runs: the tools that take long or whose findings need a reader. Hours. Everything it
 # makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600), HEDDLE_SOAK_MINUTES
-# that of the soak (30).
+# that of the soak (30). Single parts can be named:
+#     tests/check-long.sh [tsan] [valgrind] [labs] [tidy] [cppcheck] [analyzer] [fuzz] [soak] [bench]
+# Each line of the result is also added, with date, commit and load, to build-check/check-long.md, from which the
+# table in doc/results is made.
 set -u
 . "$(dirname "$0")/step.bash"
 
-if build tsan 900 'thread sanitizer: build' clang -Db_sanitize=thread -Db_lundef=false; then
-    export TSAN_OPTIONS=halt_on_error=1
-    # Threads are in the simulator and in the daemon's keeper; the rest must not mind.
-    tests tsan 3600 'thread sanitizer: unit, model tests and simulations' "$OUT/tsan" 'unit model sim' \
-        --timeout-multiplier 15
-    unset TSAN_OPTIONS
-fi
+PARTS=(tsan valgrind labs tidy cppcheck analyzer fuzz soak bench)
+for part in "$@"; do
+    [[ " ${PARTS[*]} " == *" $part "* ]] || { echo "check-long: no part '$part'; parts are: ${PARTS[*]}" >&2; exit 2; }
+done
+[ $# -eq 0 ] || PARTS=("$@")
+wanted() {
+    [[ " ${PARTS[*]} " == *" $1 "* ]]
+}
+SAID=$OUT/check-long.md
 
-if build gcc 900 'gcc: build' gcc; then
+part_tsan() {
+    build tsan 900 'thread sanitizer: build' clang -Db_sanitize=thread -Db_lundef=false || return
+    # Threads are in the simulator and in the daemon's keeper; the rest must not mind.
+    TSAN_OPTIONS=halt_on_error=1 tests tsan 3600 'thread sanitizer: unit, model tests and simulations' "$OUT/tsan" \
+        'unit model sim' --timeout-multiplier 15
+}
+
+part_valgrind() {
+    build gcc 900 'gcc: build' gcc || return
     tests valgrind 3600 'valgrind: unit and model tests' "$OUT/gcc" 'unit model' --timeout-multiplier 40 \
         --wrap 'valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet'
-    if [ "$(id -u)" = 0 ]; then
-        tests netns-long 3600 'labs: the long ones' "$OUT/gcc" netns-long --num-processes 1
-    else
-        skip 'labs: the long ones: need root'
-    fi
-fi
+}
 
-if build tidy 900 'clang: build for clang-tidy' clang; then
-    step tidy 3600 'clang-tidy' tools/run-tidy.sh "$OUT/tidy" "$JOBS"
-fi
-step cppcheck 1800 'cppcheck' tools/run-cppcheck.sh "$JOBS"
-build analyzer 3600 'gcc -fanalyzer: no finding' gcc -Dc_args=-fanalyzer -Dtests=false
+part_labs() {
+    [ "$(id -u)" = 0 ] || { skip 'labs: the long ones: need root'; return; }
+    build gcc 900 'gcc: build' gcc || return
+    tests netns-long 3600 'labs: the long ones' "$OUT/gcc" netns-long --num-processes 1 --timeout-multiplier 2
+}
 
-fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-3600}
-if HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
-    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
-    step fuzz-long $((fuzz_seconds + 300)) "fuzzing: $fuzz_seconds s" \
-        tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
-fi
+part_tidy() {
+    build tidy 900 'clang: build for clang-tidy' clang || return
+    step tidy 3600 'clang-tidy: no finding' tools/run-tidy.sh "$OUT/tidy" "$JOBS"
+}
+
+part_cppcheck() {
+    step cppcheck 1800 'cppcheck: no finding' tools/run-cppcheck.sh "$JOBS"
+}
+
+part_analyzer() {
+    build analyzer 3600 'gcc -fanalyzer: no finding' gcc -Dc_args=-fanalyzer -Dtests=false
+}
+
+part_fuzz() {
+    local seconds=${HEDDLE_FUZZ_SECONDS:-3600}
+    HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
+        -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false || return
+    step fuzz-long $((seconds + 300)) "fuzzing: $seconds s" tests/run-fuzz.sh "$OUT/fuzz" "$seconds" "$OUT/crashes"
+}
 
 # A lab that suffers: needs root and the better part of an hour.
-if [ "$(id -u)" -ne 0 ]; then
-    skip 'soak: needs root'
-elif build soak 900 'soak: build' gcc -Dtests=false; then
-    step soak 3600 "soak: ${HEDDLE_SOAK_MINUTES:-30} minutes" tests/soak.py "$OUT/soak" \
-        --minutes "${HEDDLE_SOAK_MINUTES:-30}"
-fi
+part_soak() {
+    local minutes=${HEDDLE_SOAK_MINUTES:-30}
+    [ "$(id -u)" = 0 ] || { skip 'soak: needs root'; return; }
+    build soak 900 'soak: build' gcc -Dtests=false || return
+    step soak $((minutes * 60 + 1200)) "soak: $minutes minutes" tests/soak.py "$OUT/soak" --minutes "$minutes"
+}
 
-if build bench 900 'release build for benchmarks' gcc --buildtype=release; then
+part_bench() {
+    build bench 900 'release build for benchmarks' gcc --buildtype=release || return
     tests bench 3600 'benchmarks' "$OUT/bench" bench --benchmark --num-processes 1
-fi
+}
+
+for part in tsan valgrind labs tidy cppcheck analyzer fuzz soak bench; do
+    ! wanted "$part" || "part_$part"
+done
 finish

@@ -11,8 +11,11 @@ PASSED=0 FAILED=0 SKIPPED=0
 mkdir -p "$LOGS"
 cd "$ROOT" || exit 1
 
+# With SAID a line of a table goes there too.
 say() { # state, seconds, text
     printf '%-5s %4d s  %s\n' "$1" "$2" "$3"
+    [ -z "${SAID:-}" ] || printf '| %s | %s | %d | %s | %s | %s |\n' "$3" "$1" "$2" "$(date '+%F %H:%M')" \
+        "$(git rev-parse --short HEAD 2>/dev/null || echo '-')" "$(cut -d' ' -f1 /proc/loadavg)" >>"$SAID"
 }
 
 # run_logged NAME LIMIT COMMAND...: output goes to the log, which ends with the command's fate.
