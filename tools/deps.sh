@@ -32,7 +32,23 @@ echo "deps: installing$missing"
 as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo
 export DEBIAN_FRONTEND=noninteractive
+# Peers in tests are started by the tests alone: no service of these packages may start now.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap '$as_root rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+    $as_root chmod 755 $policy
+fi
 # Package lists may be old or absent; the archive may be slow to answer.
 $as_root apt-get -q -o Acquire::Retries=3 update
 # shellcheck disable=SC2086 # a list of words
 $as_root apt-get -q -y -o Acquire::Retries=3 --no-install-recommends install $missing
+# Nor at the next boot: those whose line calls them a peer.
+if [ -d /run/systemd/system ]; then
+    for package in $missing; do
+        grep -q "^[a-z]* *$package .*peer" packaging/debian-packages.txt || continue
+        for unit in $(dpkg -L "$package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p' | sort -u); do
+            $as_root systemctl --quiet disable "$unit" || true
+        done
+    done
+fi
