@@ -44,7 +44,7 @@ if [ -z "$gcc" ]; then
 else
     tests sim 900 'simulated scenarios' "$OUT/gcc" sim --timeout-multiplier 3
     if [ "$(id -u)" = 0 ]; then
-        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 1 \
+        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 2 \
             --timeout-multiplier 2
     else
         skip 'labs in network namespaces: need root'
