@@ -139,11 +139,22 @@ bool hd_model_pull(struct hd_model *m, struct hd_change *c)
     return false;
 }
 
+static void tell_refused(struct hd_model_refused_list *list, const struct hd_change *c, int error)
+{
+    if (list->len == list->cap) {
+        list->lost++;
+        return;
+    }
+    list->v[list->len++] = (struct hd_model_refused){c->kind, c->index, error};
+}
+
 void hd_model_done(struct hd_model *m, const struct hd_change *c, int error)
 {
     struct hd_object *o = hd_object_at(m, c->kind, c->index);
 
     HD_ASSERT(o->in_use && o->in_flight > 0);
+    if (error != 0 && m->refused != NULL)
+        tell_refused(m->refused, c, error);
     o->in_flight--;
     if (c->del)
         o->present = 0; /* a refused deletion is left to reconciliation: nobody wants the object */
