@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/hash.h"
 
@@ -129,11 +130,13 @@ static void send_now(struct hd_sim *s, uint32_t node, struct hd_effect *e)
     if (f->key != 0)
         sign(n, f->key, bytes, len);
     count_sent(s, n, bytes, len);
+    struct end *from = f->flags & HD_SEND_ROUTED ? NULL : sim_end_of(s, node, f->ifindex);
+    sim_seen(s, HD_SIM_SENT, node, from == NULL ? HD_SIM_NONE : from->link, port->number, bytes,
+             len);
     if (f->flags & HD_SEND_ROUTED) {
         send_routed(s, node, f, port->number, bytes, len);
         return;
     }
-    struct end *from = sim_end_of(s, node, f->ifindex);
     if (from == NULL)
         s->stats.lost_address++;
     else
@@ -250,6 +253,8 @@ static void log_line(struct hd_sim *s, uint32_t node, struct hd_effect *e)
 {
     const struct hd_log_arg *args = hd_fx_payload(e);
     s->stats.log_lines++;
+    sim_seen(s, HD_SIM_LOGGED, node, 0, e->u.log.level, e->u.log.cause,
+             (uint32_t)strlen(e->u.log.cause));
     if ((int)e->u.log.level > s->o.log_level)
         return;
     fprintf(stderr, "%lld.%06lld %s %s", (long long)(s->now / 1000000),

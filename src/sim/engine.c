@@ -285,6 +285,7 @@ void hd_sim_free(struct hd_sim *s)
     hd_sim_slabs_free(&s->slabs);
     if (s->pool != NULL)
         munmap(s->pool, s->pool_size);
+    check_free(s);
     free(s->fx.buf);
     free(s->old.v);
     free(s->nodes);

@@ -8,7 +8,7 @@
  *   link.c     what a link does to a datagram or packet
  *   packet.c   one forwarding step, packets hop by hop, reports to cores
  *   reach.c    walks, shortest paths, reachability and stretch
- *   check.c    what must never happen
+ *   check.c    what must never happen; tables.c: tables that contradict each other
  *   schedule.c faults, probes and expectations of a scenario
  */
 #ifndef HD_SIM_ENGINE_H
@@ -216,7 +216,7 @@ struct hd_sim {
     bool failed;
     hd_time last_fault, all_since;
     bool tick_queued;
-    bool probe_broken; /* a look is under way that sends packets for broken pairs */
+    struct checker *checker; /* what the checks remember, check.c */
     struct hd_random check_random;
     /* scratch of walks and searches, by node */
     uint64_t *stamp;
@@ -250,6 +250,16 @@ static inline struct end *sim_peer(struct hd_sim *s, const struct end *e)
 }
 struct hd_ip6 sim_link_local(const struct end *e);
 struct hd_mac sim_mac(const struct end *e);
+
+/* Shows something to the trace, when there is one. */
+static inline void sim_seen(struct hd_sim *s, enum hd_sim_sight_kind kind, uint32_t node,
+                            uint32_t other, uint32_t value, const void *bytes, uint32_t len)
+{
+    if (s->o.hooks.seen == NULL)
+        return;
+    struct hd_sim_sight e = {s->now, kind, node, other, value, len, bytes};
+    s->o.hooks.seen(s->o.hooks.user, s, &e);
+}
 
 /* node.c */
 void node_start(struct hd_sim *s, uint32_t node);
@@ -301,8 +311,17 @@ void packet_originate(struct hd_sim *s, uint32_t from, struct packet *p);
 struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len);
 void packet_free(struct hd_sim *s, struct packet *p);
 
+/* reach.c: where a packet ends by the state in force, from `node`, that came by no link */
+void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *p, struct hd_sim_walk *w);
+
 /* check.c */
+void check_free(struct hd_sim *s);
+void check_broken_pair(struct hd_sim *s, uint32_t from, uint32_t to);
 void check_batch(struct hd_sim *s);
+/* A change of this node has come into force; looked at by the next check_batch. */
+void check_changed(struct hd_sim *s, uint32_t node, const struct hd_change *c);
+/* A router has answered a call. */
+void check_answer(struct hd_sim *s, uint32_t node, const struct hd_answer *a, hd_time local);
 void check_tick(struct hd_sim *s);
 
 /* schedule.c */

@@ -148,6 +148,10 @@ void install_pull(struct hd_sim *s, uint32_t node)
 
 static void finish(struct hd_sim *s, struct node *n, const struct pending *p)
 {
+    uint32_t node = (uint32_t)(n - s->nodes);
+    sim_seen(s, HD_SIM_IN_FORCE, node, p->change.index,
+             (uint32_t)p->change.kind | (p->change.del ? 256u : 0u), NULL, 0);
+    check_changed(s, node, &p->change);
     if (p->change.kind == HD_OBJ_ROUTE)
         s->stats.last_route_change = s->now;
     hd_model_done(n->model, &p->change, 0);

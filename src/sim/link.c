@@ -114,6 +114,7 @@ void link_send_datagram(struct hd_sim *s, struct end *from, struct datagram *d)
             : serialise(s, from,
                         (uint64_t)d->len + (uint64_t)pieces * (IP_UDP_BYTES + ETHERNET_BYTES));
     if (at == HD_NEVER) {
+        sim_seen(s, HD_SIM_LOST, from->node, from->link, d->number, d->bytes, d->len);
         hd_sim_slab_give(&s->slabs, d, d->size);
         return;
     }
@@ -139,6 +140,7 @@ void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p)
     uint32_t bytes = p->size + (p->encap ? LABEL_BYTES : 0) + ETHERNET_BYTES;
     hd_time at = lost(s, from, 1) ? HD_NEVER : serialise(s, from, bytes);
     if (at == HD_NEVER) {
+        sim_seen(s, HD_SIM_LOST, from->node, from->link, p->number, p->payload, p->payload_len);
         s->stats.fates[HD_SIM_LINK_LOST]++;
         if (p->flow < s->flow_count)
             s->flows[p->flow].fates[HD_SIM_LINK_LOST]++;
@@ -160,6 +162,13 @@ void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p)
 /* --- faults --------------------------------------------------------------------------------------
  */
 
+static void show_link(struct hd_sim *s, uint32_t link)
+{
+    const struct link *l = &s->links[link];
+    sim_seen(s, HD_SIM_LINK_CHANGED, s->ends[(size_t)link * 2].node, link,
+             (link_carrier(s, link) ? 0u : 1u) | (uint32_t)l->silent << 1, NULL, 0);
+}
+
 /* Both ends hear of the carrier as it then is, after the detection time. */
 void link_changed(struct hd_sim *s, uint32_t link)
 {
@@ -170,6 +179,7 @@ void link_changed(struct hd_sim *s, uint32_t link)
         sim_push(s, s->now + s->o.detect_ns, e->node, WORLD, false, EV_CARRIER, NULL,
                  sim_end_index(s, e));
     }
+    show_link(s, link);
     sim_fault(s);
 }
 
@@ -185,6 +195,7 @@ void hd_sim_silence(struct hd_sim *s, uint32_t link, unsigned directions)
 {
     s->links[link].silent = (uint8_t)(directions & 3u);
     s->links[link].epoch++;
+    show_link(s, link);
     sim_fault(s);
 }
 

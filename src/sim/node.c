@@ -79,6 +79,7 @@ static void settle(struct hd_sim *s, uint32_t node, struct hd_answer a, hd_time 
     for (unsigned slices = 0;; slices++) {
         install_pull(s, node);
         effects_consume(s, node);
+        check_answer(s, node, &a, now);
         if (a.pending != HD_PENDING_URGENT)
             break;
         if (slices == URGENT_SLICES_MAX) {
@@ -224,6 +225,8 @@ void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node)
                                             .from_mac = d->mac};
     n->received++;
     s->stats.datagrams_received++;
+    sim_seen(s, HD_SIM_RECEIVED, node, e == NULL ? HD_SIM_NONE : sim_peer(s, e)->node, d->number,
+             d->bytes, d->len);
     node_input(s, node, &in);
 }
 
@@ -422,6 +425,7 @@ void node_start(struct hd_sim *s, uint32_t node)
     n->old_region = NULL;
     n->old_model = NULL;
     n->process_died = false;
+    sim_seen(s, HD_SIM_STARTED, node, 0, 0, NULL, 0);
     first_deadline(s, node);
     for (uint32_t i = 1; i <= n->end_count; i++)
         tell_interface(s, node, sim_end_of(s, node, i));
@@ -431,6 +435,7 @@ void node_start(struct hd_sim *s, uint32_t node)
 void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
 {
     struct node *n = &s->nodes[node];
+    sim_seen(s, HD_SIM_DIED, node, 0, death, NULL, 0);
     if (n->router != NULL && death == HD_SIM_DEATH_PROCESS) {
         install_now(s, n);
         n->old_region = n->region;

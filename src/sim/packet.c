@@ -317,6 +317,7 @@ static void flow_arrived(struct hd_sim *s, const struct packet *p)
 static void end_packet(struct hd_sim *s, uint32_t node, struct packet *p, const struct step *st)
 {
     s->stats.fates[st->fate]++;
+    sim_seen(s, HD_SIM_PACKET, node, p->source, st->fate, NULL, 0);
     if (st->fate == HD_SIM_ARRIVED) {
         if (p->payload_len > 0)
             deliver_payload(s, node, p);

@@ -28,12 +28,11 @@ static void note_node(struct hd_sim_walk *w, uint32_t node)
         w->nodes[w->node_count++] = node;
 }
 
-void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w)
+void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *packet,
+                 struct hd_sim_walk *w)
 {
-    struct packet p = {
-        .to = hd_sim_address(s, to), .source = from, .size = 100, .inner_hops = 64, .origin = true};
+    struct packet p = *packet;
     const struct end *in = NULL;
-    uint32_t node = from;
     struct step st;
     w->away = false;
     w->node_count = 0;
@@ -56,11 +55,18 @@ void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_si
         in = sim_peer(s, out);
         node = in->node;
     }
-    if (w->fate == HD_SIM_ARRIVED && node != to)
-        w->fate = HD_SIM_NO_ROUTE; /* somebody claims an address that is not its own */
     w->hops = p.hops;
     w->stages = p.stages;
     w->away = p.away;
+}
+
+void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w)
+{
+    struct packet p = {
+        .to = hd_sim_address(s, to), .source = from, .size = 100, .inner_hops = 64, .origin = true};
+    walk_packet(s, from, &p, w);
+    if (w->fate == HD_SIM_ARRIVED && w->at != to)
+        w->fate = HD_SIM_NO_ROUTE; /* somebody claims an address that is not its own */
 }
 
 /* --- shortest paths ------------------------------------------------------------------------------
@@ -153,8 +159,7 @@ static void look_at(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_
         add_stretch(l, w.hops, shortest);
         return;
     }
-    if (s->probe_broken)
-        hd_sim_send_packet(s, from, to, 100, UINT32_MAX);
+    check_broken_pair(s, from, to);
     if (r->bad_from == HD_SIM_NONE) {
         r->bad_from = from;
         r->bad_to = to;

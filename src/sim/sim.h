@@ -37,6 +37,27 @@ struct hd_sim_outgoing {
     uint32_t len;
 };
 
+/* What a trace sees. `node` is where it happened; other members as said here, else 0. */
+enum hd_sim_sight_kind {
+    HD_SIM_SENT = 1,     /* other: link, HD_SIM_NONE: routed; value: UDP port; bytes */
+    HD_SIM_RECEIVED,     /* other: the neighbour, HD_SIM_NONE: routed; value: UDP port; bytes */
+    HD_SIM_LOST,         /* on its way: other: link; value: UDP port, 0: a data packet; bytes */
+    HD_SIM_IN_FORCE,     /* a model change: other: index; value: enum hd_object_kind, 256: gone */
+    HD_SIM_PACKET,       /* a data packet ended: other: its source; value: enum hd_sim_fate */
+    HD_SIM_LINK_CHANGED, /* other: link; value: bit 0 cut, bits 1 and 2 silent directions */
+    HD_SIM_STARTED,
+    HD_SIM_DIED,   /* value: enum hd_sim_death */
+    HD_SIM_LOGGED, /* value: level; bytes: its cause as text */
+    HD_SIM_SIGHTS,
+};
+
+struct hd_sim_sight {
+    hd_time at;
+    enum hd_sim_sight_kind kind;
+    uint32_t node, other, value, len;
+    const void *bytes;
+};
+
 /* Things a test may watch. Every member may be NULL. */
 struct hd_sim_hooks {
     void *user;
@@ -45,6 +66,8 @@ struct hd_sim_hooks {
     void (*effect)(void *user, struct hd_sim *s, uint32_t node, struct hd_effect *e);
     /* After each run of effects of a node: for invariant checks of tests. */
     void (*settled)(void *user, struct hd_sim *s, uint32_t node);
+    /* Everything that a trace is made of; in the order of events, so of one worker. */
+    void (*seen)(void *user, struct hd_sim *s, const struct hd_sim_sight *e);
 };
 
 struct hd_sim_options {
@@ -217,17 +240,27 @@ void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_si
  */
 
 struct hd_sim_checks {
-    bool loops;               /* walks at change batches; exhausted hop limits */
-    uint32_t walks_per_batch; /* sampled; all pairs up to 16 nodes; 64 */
-    hd_time reach_bound_ns;   /* after the last fault all connected pairs work; 0: no check */
-    hd_time stay_ns;          /* and do so without a break for this long; 1 s */
-    hd_time tick_ns;          /* how often reachability is looked at; 100 ms */
-    uint64_t sample;          /* pairs per look, 0: all */
+    /*
+     * Packets that go round. Up to 10,000 nodes each label and each route to a node is followed in
+     * the instant when it comes into force; above, and for routes to prefixes, by random pairs.
+     */
+    bool loops;
+    uint32_t walks_per_batch; /* random pairs; all of them up to 16 nodes; 64 */
+    /* No connected pair stays broken longer, after the last fault or by itself; 0: no check. */
+    hd_time reach_bound_ns;
+    hd_time stay_ns; /* and do so without a break for this long; 1 s */
+    hd_time tick_ns; /* how often reachability is looked at; 100 ms */
+    uint64_t sample; /* pairs per look, 0: all */
     /*
      * Send a packet for each connected pair that a look finds broken, as somebody who uses it
      * would: repair may wait for the reports that traffic causes.
      */
     bool probe_broken;
+    hd_time late_ns;            /* no router asks for a deadline that passed longer ago; 1 ms */
+    hd_time work_bound_ns;      /* no router has work without a pause for longer; 10 s */
+    hd_time neighbour_bound_ns; /* ends of a link admit each other, or none does; 30 s */
+    hd_time label_bound_ns;     /* a label is known where it leads; its life and a little, 75 s */
+    hd_time table_tick_ns;      /* how often tables are compared; 0: never; 1 s */
 };
 
 void hd_sim_checks_default(struct hd_sim_checks *c);
