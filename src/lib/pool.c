@@ -7,6 +7,10 @@
  * of the region (which is zero and costs no page until then). Only when the region is exhausted is
  * a free block of a larger class cut: earlier it would break up blocks that a growing table wants
  * next.
+ *
+ * A packed pool does the same with pieces of its parent: small blocks are cut from pieces of about
+ * an eighth of what it has, large ones are pieces by themselves. Its list of pieces, unsorted and
+ * searched from its end, says what to give back when the router dies.
  */
 #include "lib/pool.h"
 
@@ -18,6 +22,16 @@
 #define GRAIN         16u
 #define SMALL_MAX     512u
 #define SMALL_CLASSES (SMALL_MAX / GRAIN)
+#define OWN_PIECE     1024u /* packed: blocks above this are pieces by themselves */
+#define PIECE_MIN     512u  /* packed: pieces that small blocks are cut from */
+#define PIECE_MAX     16384u
+#define FIRST_PIECE   2048u
+#define REGION_MAX    ((size_t)GRAIN << 32)
+
+struct hd_pool_piece {
+    uint32_t at; /* in grains from the origin */
+    uint32_t class;
+};
 
 /* Bytes in a block of the class. */
 static size_t class_size(unsigned class)
@@ -52,38 +66,46 @@ size_t hd_pool_rounded(size_t size)
 
 void hd_pool_init(struct hd_pool *p, void *region, size_t size)
 {
-    HD_ASSERT(((uintptr_t)region & (GRAIN - 1)) == 0);
+    HD_ASSERT(((uintptr_t)region & (GRAIN - 1)) == 0 && size <= REGION_MAX);
     memset(p, 0, sizeof *p);
-    p->base = region;
+    /* Grain 0 says "none"; a pool beside its region counts from one grain before it. */
+    p->origin = (unsigned char *)region - GRAIN;
+    p->next = region;
+    p->end = p->next + size;
     p->size = size;
     p->fail_after = UINT64_MAX;
+}
+
+static size_t own_bytes(void)
+{
+    return (sizeof(struct hd_pool) + GRAIN - 1) & ~(size_t)(GRAIN - 1);
 }
 
 struct hd_pool *hd_pool_create(void *region, size_t size)
 {
     struct hd_pool *p = region;
-    size_t own = (sizeof *p + GRAIN - 1) & ~(size_t)(GRAIN - 1);
 
-    if (size < own)
+    if (size < own_bytes())
         return NULL;
     hd_pool_init(p, region, size);
-    p->used = own;
+    p->next += own_bytes();
+    p->used = own_bytes();
     return p;
 }
 
-/* Free blocks are linked through their first word. */
+/* Free blocks are linked through their first four bytes. */
 static void list_put(struct hd_pool *p, unsigned class, void *block)
 {
-    memcpy(block, &p->free_list[class], sizeof(void *));
-    p->free_list[class] = block;
+    memcpy(block, &p->free_list[class], sizeof p->free_list[class]);
+    p->free_list[class] = (uint32_t)((size_t)((unsigned char *)block - p->origin) / GRAIN);
 }
 
 static void *list_take(struct hd_pool *p, unsigned class)
 {
-    void *block = p->free_list[class];
-
-    if (block != NULL)
-        memcpy(&p->free_list[class], block, sizeof(void *));
+    if (p->free_list[class] == 0)
+        return NULL;
+    unsigned char *block = p->origin + (size_t)p->free_list[class] * GRAIN;
+    memcpy(&p->free_list[class], block, sizeof p->free_list[class]);
     return block;
 }
 
@@ -123,30 +145,180 @@ static bool may_allocate(struct hd_pool *p)
     return true;
 }
 
+/* --- pieces of a parent -------------------------------------------------------------------------
+ */
+
+static uint32_t grain_of(const struct hd_pool *p, const void *block)
+{
+    return (uint32_t)((size_t)((const unsigned char *)block - p->origin) / GRAIN);
+}
+
+/* Room for one more piece in the list; the list itself is the parent's, outside of the bound. */
+static bool room_in_list(struct hd_pool *p)
+{
+    if (p->held_count < p->held_cap)
+        return true;
+    uint32_t cap = p->held_cap == 0 ? 4 : p->held_cap + p->held_cap / 2;
+    size_t item = sizeof *p->held;
+    struct hd_pool_piece *grown =
+        hd_pool_resize(p->parent, p->held, p->held_cap * item, cap * item);
+    if (grown == NULL)
+        return false;
+    p->used += (cap - p->held_cap) * item;
+    p->held = grown;
+    p->held_cap = (uint32_t)(hd_pool_rounded(cap * item) / item);
+    return true;
+}
+
+static void *take_piece(struct hd_pool *p, unsigned class)
+{
+    size_t bytes = class_size(class);
+
+    if (p->used > p->size || bytes > p->size - p->used || !room_in_list(p))
+        return NULL;
+    void *piece = hd_pool_alloc(p->parent, bytes);
+    if (piece == NULL)
+        return NULL;
+    p->held[p->held_count++] = (struct hd_pool_piece){grain_of(p, piece), class};
+    p->used += bytes;
+    return piece;
+}
+
+static void give_piece(struct hd_pool *p, void *piece, unsigned class)
+{
+    uint32_t at = grain_of(p, piece), i = p->held_count;
+
+    while (i > 0 && p->held[i - 1].at != at)
+        i--;
+    HD_ASSERT(i > 0 && p->held[i - 1].class == class);
+    p->held[i - 1] = p->held[--p->held_count];
+    p->used -= class_size(class);
+    hd_pool_free(p->parent, piece, class_size(class));
+}
+
+/* A new piece to cut small blocks from; what was left of the last one goes to the lists. */
+static bool next_piece(struct hd_pool *p, size_t bytes)
+{
+    size_t want = HD_MAX(bytes, HD_MIN(HD_MAX(p->used / 8, PIECE_MIN), PIECE_MAX));
+    unsigned class = class_of(want);
+    unsigned char *piece = take_piece(p, class);
+
+    if (piece == NULL)
+        return false;
+    scatter(p, p->next, (size_t)(p->end - p->next));
+    p->next = piece;
+    p->end = piece + class_size(class);
+    return true;
+}
+
+struct hd_pool *hd_pool_create_packed(struct hd_pool *parent, size_t size)
+{
+    HD_ASSERT(parent->parent == NULL);
+    if (size < FIRST_PIECE)
+        return NULL;
+    unsigned char *first = hd_pool_alloc(parent, FIRST_PIECE);
+    if (first == NULL)
+        return NULL;
+    struct hd_pool *p = (void *)first;
+    p->origin = parent->origin;
+    p->next = first + own_bytes();
+    p->end = first + FIRST_PIECE;
+    p->size = size;
+    p->used = FIRST_PIECE;
+    p->fail_after = UINT64_MAX;
+    p->parent = parent;
+    return p;
+}
+
+void hd_pool_release(struct hd_pool *p)
+{
+    struct hd_pool *parent = p->parent;
+
+    for (uint32_t i = 0; i < p->held_count; i++)
+        hd_pool_free(parent, p->origin + (size_t)p->held[i].at * GRAIN,
+                     class_size(p->held[i].class));
+    hd_pool_free(parent, p->held, p->held_cap * sizeof *p->held);
+    hd_pool_free(parent, p, FIRST_PIECE);
+}
+
+void *hd_pool_carve(struct hd_pool *p, size_t size)
+{
+    size_t gap = (size_t)(-(uintptr_t)p->next & 63), room = (size_t)(p->end - p->next);
+
+    if (p->parent != NULL || size > room || gap > room - size)
+        return NULL;
+    size_t bytes = (size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
+    if (bytes > room - gap)
+        return NULL;
+    unsigned char *block = p->next + gap;
+    p->next = block + bytes;
+    p->used += gap + bytes;
+    p->live += gap + bytes;
+    return block;
+}
+
+/* --- blocks --------------------------------------------------------------------------------------
+ */
+
+/* Bytes that were never handed out; NULL when there are not that many. */
+static void *untouched(struct hd_pool *p, size_t bytes)
+{
+    if (bytes > (size_t)(p->end - p->next))
+        return NULL;
+    void *block = p->next;
+    p->next += bytes;
+    if (p->parent == NULL)
+        p->used += bytes;
+    return block;
+}
+
+/* Packed: when a quarter of it lies on its lists, they are cut before the parent is asked. */
+static void *more(struct hd_pool *p, unsigned class)
+{
+    size_t bytes = class_size(class);
+    bool slack = p->used - HD_MIN(p->used, p->live) > p->used / 4;
+    void *block = slack ? cut(p, class) : NULL;
+
+    if (block == NULL && next_piece(p, bytes))
+        return untouched(p, bytes);
+    if (block == NULL && !slack)
+        block = cut(p, class);
+    if (block != NULL)
+        memset(block, 0, bytes);
+    return block;
+}
+
+static void *find_block(struct hd_pool *p, unsigned class)
+{
+    size_t bytes = class_size(class);
+
+    if (p->parent != NULL && bytes > OWN_PIECE)
+        return take_piece(p, class);
+    void *block = list_take(p, class);
+    if (block == NULL) {
+        void *fresh = untouched(p, bytes);
+        if (fresh != NULL)
+            return fresh;
+        if (p->parent != NULL)
+            return more(p, class);
+        block = cut(p, class);
+    }
+    if (block != NULL)
+        memset(block, 0, bytes);
+    return block;
+}
+
 void *hd_pool_alloc(struct hd_pool *p, size_t size)
 {
     unsigned class = class_of(size);
+    void *block = NULL;
 
-    if (class == HD_POOL_CLASSES || !may_allocate(p)) {
-        p->failures++;
-        return NULL;
-    }
-    size_t bytes = class_size(class);
-    void *block = list_take(p, class);
-    if (block == NULL && bytes <= p->size - p->used) {
-        block = p->base + p->used; /* zero since the start */
-        p->used += bytes;
-        p->live += bytes;
-        return block;
-    }
+    if (class < HD_POOL_CLASSES && may_allocate(p))
+        block = find_block(p, class);
     if (block == NULL)
-        block = cut(p, class);
-    if (block == NULL) {
         p->failures++;
-        return NULL;
-    }
-    memset(block, 0, bytes);
-    p->live += bytes;
+    else
+        p->live += class_size(class);
     return block;
 }
 
@@ -155,21 +327,25 @@ void hd_pool_free(struct hd_pool *p, void *block, size_t size)
     if (block == NULL)
         return;
     unsigned class = class_of(size);
-    size_t offset = (size_t)((unsigned char *)block - p->base);
+    size_t offset = (size_t)((unsigned char *)block - p->origin);
 
-    HD_ASSERT(class < HD_POOL_CLASSES && offset % GRAIN == 0 && offset < p->used &&
-              class_size(class) <= p->used - offset && class_size(class) <= p->live);
+    HD_ASSERT(class < HD_POOL_CLASSES && offset % GRAIN == 0 && offset < REGION_MAX &&
+              class_size(class) <= p->live);
+    HD_ASSERT(p->parent != NULL || (unsigned char *)block + class_size(class) <= p->next);
     p->live -= class_size(class);
-    list_put(p, class, block);
+    if (p->parent != NULL && class_size(class) > OWN_PIECE)
+        give_piece(p, block, class);
+    else
+        list_put(p, class, block);
 }
 
 /* Grows the block in place when it is the last one before the untouched end of the region. */
 static bool grow_last(struct hd_pool *p, unsigned char *block, size_t old_bytes, size_t new_bytes)
 {
-    if (block + old_bytes != p->base + p->used || new_bytes < old_bytes ||
-        new_bytes - old_bytes > p->size - p->used || !may_allocate(p))
+    if (block + old_bytes != p->next || new_bytes < old_bytes ||
+        (p->parent != NULL && new_bytes > OWN_PIECE) || !may_allocate(p) ||
+        untouched(p, new_bytes - old_bytes) == NULL)
         return false;
-    p->used += new_bytes - old_bytes;
     p->live += new_bytes - old_bytes;
     return true;
 }

@@ -8,6 +8,11 @@
  * size when it frees. One block has at most 32 MiB. Freed blocks go to a list of their class and
  * are never returned to the region.
  *
+ * Many small routers share one region: a packed pool takes its memory from another pool, its
+ * parent, piece by piece as it grows, so that a million routers cost what their blocks cost and not
+ * a page and a page table each. Blocks of more than 1 KiB are the parent's own and go back to it
+ * when they are freed.
+ *
  * Failure injection: after `fail_after` further successful allocations every allocation fails,
  * until the field is set to UINT64_MAX again. The allocation sweeps of the tests live on it.
  */
@@ -22,13 +27,17 @@
 #define HD_POOL_CLASSES 96
 
 struct hd_pool {
-    unsigned char *base;
-    size_t size;       /* bytes in the region */
-    size_t used;       /* high-water mark: bytes from base that were ever handed out */
-    size_t live;       /* bytes in blocks that are allocated now, rounded to classes */
-    uint64_t failures; /* allocations that found no room or were made to fail */
+    unsigned char *origin;     /* the lists count grains of 16 bytes from here */
+    unsigned char *next, *end; /* bytes that were never handed out: zero */
+    size_t size;               /* bound on used */
+    size_t used;               /* taken from the region (high-water mark), or held of the parent */
+    size_t live;               /* bytes in blocks that are allocated now, rounded to classes */
+    uint64_t failures;         /* allocations that found no room or were made to fail */
     uint64_t fail_after;
-    void *free_list[HD_POOL_CLASSES];
+    struct hd_pool *parent;     /* NULL: the pool has a region of its own */
+    struct hd_pool_piece *held; /* what it has of the parent */
+    uint32_t held_count, held_cap;
+    uint32_t free_list[HD_POOL_CLASSES]; /* 0: none */
 };
 
 /*
@@ -37,8 +46,24 @@ struct hd_pool {
  */
 void hd_pool_init(struct hd_pool *p, void *region, size_t size);
 
-/* Places the pool's own struct at the start of the region. The region must be zero. */
+/*
+ * Places the pool's own struct at the start of the region. The region must be zero and have at most
+ * 64 GiB.
+ */
 struct hd_pool *hd_pool_create(void *region, size_t size);
+
+/*
+ * A packed pool inside of `parent`, which has a region of its own, bounded to `size` bytes; NULL
+ * when the parent has no room. hd_pool_release gives all of it back, its own struct included.
+ */
+struct hd_pool *hd_pool_create_packed(struct hd_pool *parent, size_t size);
+void hd_pool_release(struct hd_pool *p);
+
+/*
+ * Takes bytes of a pool with a region of its own for good: zeroed, aligned to 64 bytes, of any
+ * size; NULL without room.
+ */
+void *hd_pool_carve(struct hd_pool *p, size_t size);
 
 /* Allocates zeroed memory, aligned to 16 bytes; NULL when the region or the injection says so. */
 void *hd_pool_alloc(struct hd_pool *p, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool: classes, reuse, zeroing, exhaustion, cutting, and failure injection. */
+/* The pool: classes, reuse, zeroing, exhaustion, cutting, failure injection, packed pools. */
 #include "support/test.h"
 
 static void rounds_to_classes(void **state)
@@ -114,12 +114,110 @@ static void too_small(void **state)
     free(region);
 }
 
+/* --- packed --------------------------------------------------------------------------------------
+ */
+
+#define BLOCKS 200
+
+struct block {
+    unsigned char *at;
+    size_t size;
+    unsigned char fill;
+};
+
+static void check_block(const struct block *b)
+{
+    for (size_t i = 0; i < b->size; i++)
+        assert_int_equal(b->at[i], b->fill);
+}
+
+static void change_block(struct hd_pool *p, struct block *b, struct hd_random *r)
+{
+    size_t size = 1 + hd_random_below(r, hd_random_below(r, 4) == 0 ? 5000 : 200);
+    unsigned char *at;
+
+    if (b->at != NULL && hd_random_below(r, 3) == 0) {
+        hd_pool_free(p, b->at, b->size);
+        *b = (struct block){0};
+        return;
+    }
+    size_t kept = HD_MIN(b->size, size);
+    at = hd_pool_resize(p, b->at, b->size, size);
+    assert_non_null(at);
+    for (size_t i = 0; i < kept; i++)
+        assert_int_equal(at[i], b->fill);
+    for (size_t i = kept; i < size; i++)
+        assert_int_equal(at[i], 0);
+    *b = (struct block){at, size, (unsigned char)(1 + hd_random_below(r, 255))};
+    memset(b->at, b->fill, size);
+}
+
+/* Three pools in one region never touch each other's blocks, and give back all that they took. */
+static void packed_pools_share_a_region(void **state)
+{
+    struct hd_pool *parent = test_pool(8 << 20), *p[3];
+    static struct block blocks[3][BLOCKS];
+    struct hd_random r;
+
+    hd_random_seed(&r, test_seed(__func__), 0);
+    void *keep = hd_pool_alloc(parent, 100);
+    size_t before = parent->live;
+    for (unsigned round = 0; round < 3; round++) {
+        memset(blocks, 0, sizeof blocks);
+        for (unsigned i = 0; i < 3; i++)
+            assert_non_null(p[i] = hd_pool_create_packed(parent, 4 << 20));
+        for (unsigned i = 0; i < 20000; i++) {
+            unsigned which = (unsigned)hd_random_below(&r, 3);
+            change_block(p[which], &blocks[which][hd_random_below(&r, BLOCKS)], &r);
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            for (unsigned j = 0; j < BLOCKS; j++)
+                check_block(&blocks[i][j]);
+            assert_true(p[i]->live <= p[i]->used && p[i]->used < p[i]->live * 3 / 2);
+            hd_pool_release(p[i]);
+        }
+        assert_int_equal(parent->live, before);
+    }
+    hd_pool_free(parent, keep, 100);
+    free(parent);
+}
+
+static void packed_pools_are_bounded(void **state)
+{
+    struct hd_pool *parent = test_pool(1 << 20);
+    struct hd_pool *p = hd_pool_create_packed(parent, 16384);
+    unsigned n = 0;
+
+    assert_null(hd_pool_create_packed(parent, 1024));
+    assert_null(hd_pool_alloc(p, 20000)); /* the parent would have room */
+    void *big = hd_pool_alloc(p, 8192);
+    assert_non_null(big);
+    while (hd_pool_alloc(p, 48) != NULL)
+        n++;
+    assert_in_range(n, 60, 140);
+    hd_pool_free(p, big, 8192);
+    assert_non_null(hd_pool_alloc(p, 4096));
+    assert_true(p->used <= 16384 + 256);
+    hd_pool_release(p);
+    unsigned char *carved = hd_pool_carve(parent, 100001);
+    assert_non_null(carved);
+    assert_int_equal((uintptr_t)carved % 64, 0);
+    assert_int_equal(carved[100000], 0);
+    assert_null(hd_pool_carve(parent, 1 << 20));
+    free(parent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rounds_to_classes), cmocka_unit_test(reuses_and_zeroes),
-        cmocka_unit_test(resizes),           cmocka_unit_test(exhausts_and_cuts),
-        cmocka_unit_test(injects_failures),  cmocka_unit_test(too_small),
+        cmocka_unit_test(rounds_to_classes),
+        cmocka_unit_test(reuses_and_zeroes),
+        cmocka_unit_test(resizes),
+        cmocka_unit_test(exhausts_and_cuts),
+        cmocka_unit_test(injects_failures),
+        cmocka_unit_test(too_small),
+        cmocka_unit_test(packed_pools_share_a_region),
+        cmocka_unit_test(packed_pools_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
