@@ -49,10 +49,13 @@ _Static_assert(sizeof(struct hd_router) + sizeof(struct slot) < 512,
 struct hd_router *hd_router_create(void *region, size_t size, const struct hd_router_start *s)
 {
     struct hd_pool *pool = hd_pool_create(region, size);
-    struct hd_random random;
 
-    if (pool == NULL)
-        return NULL;
+    return pool != NULL ? hd_router_create_in(pool, s) : NULL;
+}
+
+struct hd_router *hd_router_create_in(struct hd_pool *pool, const struct hd_router_start *s)
+{
+    struct hd_random random;
     struct hd_router *r = hd_pool_alloc(pool, sizeof *r);
     if (r == NULL)
         return NULL;

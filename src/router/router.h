@@ -3,7 +3,8 @@
  * A router: the cores of one node, the forwarding model between them, and the events that one core
  * raises for another. As pure as its cores: it is what drivers run.
  *
- * A router lives in one contiguous region (lib/pool.h), whose address it keeps for life.
+ * A router lives in one contiguous region or in a packed pool (lib/pool.h), at addresses that it
+ * keeps for life.
  */
 #ifndef HD_ROUTER_ROUTER_H
 #define HD_ROUTER_ROUTER_H
@@ -76,6 +77,8 @@ const struct hd_core_ops *hd_core_ops(uint8_t core);
 
 /* Builds an empty router in the (zeroed) region: NULL when it is too small. */
 struct hd_router *hd_router_create(void *region, size_t size, const struct hd_router_start *s);
+/* The same in a pool that the caller made for it alone, and gives back after it. */
+struct hd_router *hd_router_create_in(struct hd_pool *pool, const struct hd_router_start *s);
 
 /* Adopted objects are put into hd_router_model() between create and this call. */
 HD_MUST_USE int hd_router_start_core(struct hd_router *r, const struct hd_router_core *c,
