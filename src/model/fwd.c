@@ -153,8 +153,8 @@ void hd_model_done(struct hd_model *m, const struct hd_change *c, int error)
     struct hd_object *o = hd_object_at(m, c->kind, c->index);
 
     HD_ASSERT(o->in_use && o->in_flight > 0);
-    if (error != 0 && m->refused != NULL)
-        tell_refused(m->refused, c, error);
+    if (error != 0 && m->old != NULL && m->old->refused != NULL)
+        tell_refused(m->old->refused, c, error);
     o->in_flight--;
     if (c->del)
         o->present = 0; /* a refused deletion is left to reconciliation: nobody wants the object */

@@ -139,13 +139,7 @@ struct hd_model_old {
     } v;
 };
 
-struct hd_model_old_list {
-    struct hd_model_old *v;
-    uint32_t len, cap;
-    uint32_t lost; /* found no room */
-};
-
-/* Values that the data plane refused: lent by a driver that records while it realises changes. */
+/* Values that the data plane refused. */
 struct hd_model_refused {
     uint32_t kind; /* enum hd_object_kind */
     uint32_t index;
@@ -158,11 +152,18 @@ struct hd_model_refused_list {
     uint32_t lost; /* found no room */
 };
 
+struct hd_model_old_list {
+    struct hd_model_old *v;
+    uint32_t len, cap;
+    uint32_t lost; /* found no room */
+    /* A driver that records lends this one while it realises changes; else NULL. */
+    struct hd_model_refused_list *refused;
+};
+
 struct hd_model {
     struct hd_pool *pool;
-    struct hd_model_old_list *old;         /* lent by the driver during a call, else NULL */
-    struct hd_model_refused_list *refused; /* lent while changes are realised, else NULL */
-    HD_VEC(struct hd_adj) adjs;            /* index 0 unused in all three */
+    struct hd_model_old_list *old; /* lent by the driver during a call, else NULL */
+    HD_VEC(struct hd_adj) adjs;    /* index 0 unused in all three */
     HD_VEC(struct hd_label_entry) labels;
     HD_VEC(struct hd_route_entry) routes;
     struct hd_table_free adj_free, label_free, route_free;
