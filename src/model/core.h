@@ -58,6 +58,8 @@ enum hd_input_type {
     HD_IN_SAMPLE,       /* sample: answer to HD_FX_SAMPLE */
     HD_IN_SAVED,        /* saved: a value of HD_FX_SAVE is durable */
     HD_IN_WALL_CLOCK,   /* wall_clock */
+    HD_IN_ADDRESS,      /* address: of an interface, came or went */
+    HD_IN_VIRTUAL,      /* virt: how a change of a virtual interface ended */
 };
 
 struct hd_in_datagram {
@@ -166,9 +168,24 @@ struct hd_in_wall_clock {
     int64_t error_ns;
 };
 
+/* Told after its interface; when that goes, its addresses go without a word. */
+struct hd_in_address {
+    uint32_t ifindex;
+    struct hd_ip6 address; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t len;           /* of the prefix, IPv4: 96 and more */
+    bool secondary;        /* IPv4: not the first of its prefix */
+    bool gone;
+};
+
+/* Of an object of model/virtual.h. */
+struct hd_in_virtual {
+    uint32_t index;
+    int error; /* 0: the kernel has what is wanted */
+};
+
 struct hd_input {
     enum hd_input_type type;
-    uint8_t core; /* addressee; ignored for interface and wall clock, which go to all */
+    uint8_t core; /* addressee; ignored for interface, address and wall clock, which go to all */
     hd_time arrived;
     union {
         struct hd_in_datagram datagram;
@@ -180,6 +197,8 @@ struct hd_input {
         struct hd_in_sample sample;
         struct hd_in_saved saved;
         struct hd_in_wall_clock wall_clock;
+        struct hd_in_address address;
+        struct hd_in_virtual virt;
     } u;
 };
 

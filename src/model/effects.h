@@ -37,6 +37,7 @@ enum hd_effect_type {
 
 enum hd_port_kind {
     HD_PORT_UDP6 = 1, /* UDP over IPv6, bound to number on all interfaces of the router */
+    HD_PORT_FRAME = 16, /* Ethernet frames of ifindex; heard: those that carry IP protocol number */
 };
 
 struct hd_fx_port {
@@ -44,6 +45,11 @@ struct hd_fx_port {
     uint16_t kind;
     uint16_t number;     /* UDP port */
     struct hd_ip6 group; /* joined on every interface; all zero: none */
+    /*
+     * Of a frame port, whose group is joined there and says the family. Both ways datagrams are whole
+     * frames; sent with HD_SEND_ROUTED the packet in it goes by the routes of the system instead.
+     */
+    uint32_t ifindex;
 };
 
 #define HD_SEND_ROUTED                                                                             \

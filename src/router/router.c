@@ -230,7 +230,7 @@ struct hd_answer hd_router_input(struct hd_router *r, const struct hd_input *in,
 {
     uint32_t mark = fx->used;
 
-    if (in->type == HD_IN_INTERFACE || in->type == HD_IN_WALL_CLOCK) {
+    if (in->type == HD_IN_INTERFACE || in->type == HD_IN_ADDRESS || in->type == HD_IN_WALL_CLOCK) {
         for (unsigned i = 0; i < HD_CORE_COUNT; i++)
             if (r->slots[i] != NULL)
                 give_input(r, r->slots[i], in, now, fx);
