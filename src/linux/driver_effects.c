@@ -180,6 +180,7 @@ static void perform(struct hd_driver *d, struct hd_effect *e)
     case HD_FX_SAMPLE:
         d->stats.samples_unsupported++;
         break;
+    case HD_FX_SEND_ONCE: /* nobody realises periodics here yet */
     case HD_FX_TRACE:
         d->stats.traces++;
         break;

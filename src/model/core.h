@@ -60,6 +60,7 @@ enum hd_input_type {
     HD_IN_WALL_CLOCK,   /* wall_clock */
     HD_IN_ADDRESS,      /* address: of an interface, came or went */
     HD_IN_VIRTUAL,      /* virt: how a change of a virtual interface ended */
+    HD_IN_WATCH,        /* watch: nothing was heard for its detection time */
 };
 
 struct hd_in_datagram {
@@ -183,6 +184,11 @@ struct hd_in_virtual {
     int error; /* 0: the kernel has what is wanted */
 };
 
+struct hd_in_watch {
+    uint32_t index;  /* of the watch, which is not armed any more */
+    hd_time seen_at; /* the last sign of life */
+};
+
 struct hd_input {
     enum hd_input_type type;
     uint8_t core; /* addressee; ignored for interface, address and wall clock, which go to all */
@@ -199,6 +205,7 @@ struct hd_input {
         struct hd_in_wall_clock wall_clock;
         struct hd_in_address address;
         struct hd_in_virtual virt;
+        struct hd_in_watch watch;
     } u;
 };
 

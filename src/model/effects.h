@@ -33,11 +33,13 @@ enum hd_effect_type {
     HD_FX_SAMPLE,        /* sample: asks for counters of a model object */
     HD_FX_LOG,           /* log; payload is an array of struct hd_log_arg */
     HD_FX_TRACE,         /* trace; payload is core-defined bytes */
+    HD_FX_SEND_ONCE,     /* once; payload is the packet */
 };
 
 enum hd_port_kind {
-    HD_PORT_UDP6 = 1, /* UDP over IPv6, bound to number on all interfaces of the router */
+    HD_PORT_UDP6 = 1,   /* UDP over IPv6, bound to number on all interfaces of the router */
     HD_PORT_FRAME = 16, /* Ethernet frames of ifindex; heard: those that carry IP protocol number */
+    HD_PORT_UDP,        /* UDP over both families, IPv4 addresses as ::ffff:a.b.c.d; only heard */
 };
 
 struct hd_fx_port {
@@ -46,8 +48,9 @@ struct hd_fx_port {
     uint16_t number;     /* UDP port */
     struct hd_ip6 group; /* joined on every interface; all zero: none */
     /*
-     * Of a frame port, whose group is joined there and says the family. Both ways datagrams are whole
-     * frames; sent with HD_SEND_ROUTED the packet in it goes by the routes of the system instead.
+     * Of a frame port, whose group is joined there and says the family. Both ways datagrams are
+     * whole frames; sent with HD_SEND_ROUTED the packet in it goes by the routes of the system
+     * instead.
      */
     uint32_t ifindex;
 };
@@ -68,6 +71,12 @@ struct hd_fx_send {
     uint32_t key;
     struct hd_ip6 to;
     uint32_t len;
+};
+
+/* Says something at once as a periodic object of the model would say it (model/liveness.h). */
+struct hd_fx_send_once {
+    uint32_t periodic;
+    uint32_t len; /* at most HD_PERIODIC_BYTES */
 };
 
 struct hd_fx_save {
@@ -146,6 +155,7 @@ struct hd_effect {
     union {
         struct hd_fx_port port;
         struct hd_fx_send send;
+        struct hd_fx_send_once once;
         struct hd_fx_save save;
         struct hd_fx_event event;
         struct hd_fx_reply reply;

@@ -169,6 +169,7 @@ struct hd_model {
     struct hd_table_free adj_free, label_free, route_free;
     struct hd_map label_index, route_index;
     struct hd_virtuals *virtuals; /* model/virtual.h; NULL: none yet */
+    struct hd_liveness *live;     /* periodics and watches (model/liveness.h); NULL: none yet */
     /* changes to be pulled: set adj, set label, set route, del route, del label, del adj */
     struct hd_change_queue queue[6];
     uint32_t queued;

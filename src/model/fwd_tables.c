@@ -14,6 +14,7 @@
 #include "lib/base.h"
 #include "lib/hash.h"
 #include "model/fwd_queue.h"
+#include "model/liveness.h"
 #include "model/virtual.h"
 
 int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
@@ -37,6 +38,7 @@ void hd_model_free(struct hd_model *m)
     hd_map_free(&m->label_index, m->pool);
     hd_map_free(&m->route_index, m->pool);
     hd_virtuals_free(m);
+    hd_liveness_free(m);
 }
 
 struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kind, uint32_t index)

@@ -65,6 +65,7 @@ struct hd_auth {
 /* A UDP packet that is sent for ever. */
 struct hd_periodic_value {
     struct hd_ip6 from, to; /* IPv4 as ::ffff:a.b.c.d; from all zero: what the system chooses */
+    struct hd_ip6 via;      /* not zero: over this neighbour, whatever the routes say of `to` */
     hd_time interval_ns;    /* 0: only HD_FX_SEND_ONCE sends */
     hd_time lease_ns;       /* sent no longer than this without the router process */
     struct hd_auth auth;
@@ -87,19 +88,22 @@ struct hd_periodic {
 
 #define HD_WATCH_BYTES 24
 
+/* How a packet finds its watch. */
+enum hd_watch_by {
+    HD_WATCH_BY_PEER = 0, /* bytes 8 to 11 are our `discr`, or zero: then by where it comes from */
+    HD_WATCH_BY_DISCR,    /* bytes 8 to 11 are our `discr` */
+    HD_WATCH_BY_SENDER,   /* bytes 4 to 7 are the sender's `discr`, and bytes 8 to 11 zero */
+};
+
 /* What is heard while all is well. */
 struct hd_watch_value {
     struct hd_ip6 from; /* only from there */
     struct hd_ip6 to;   /* all zero: to any address of ours */
     uint32_t ifindex;   /* 0: on any interface */
-    /*
-     * Bytes 8 to 11 of the packet, which are ours to choose; with `by_sender` bytes 4 to 7, which
-     * are the sender's and mean something only together with its address.
-     */
     uint32_t discr;
     struct hd_auth auth;
-    uint16_t port; /* the core's name of it */
-    uint8_t by_sender;
+    uint16_t port;     /* the core's name of it */
+    uint8_t by;        /* enum hd_watch_by */
     uint8_t hop_limit; /* the smallest that is accepted */
     bool consume;      /* packets that equal `steady` are no news */
     uint8_t steady[HD_WATCH_BYTES];

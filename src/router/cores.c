@@ -5,6 +5,7 @@
  */
 #include "router/cores.h"
 
+#include "core/bfd/bfd.h"
 #include "core/kira/kira.h"
 #include "core/sample/sample.h"
 #include "lib/base.h"
@@ -12,6 +13,7 @@
 static const struct hd_core_ops *const cores[HD_CORE_COUNT] = {
     [HD_CORE_KIRA] = &hd_kira_ops,
     [HD_CORE_SAMPLE] = &hd_sample_ops,
+    [HD_CORE_BFD] = &hd_bfd_ops,
 };
 
 /* Nobody listens to another core yet. */

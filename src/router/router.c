@@ -18,10 +18,12 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "model/liveness.h"
 #include "router/cores.h"
 #include "router/model_rows.h"
 
-#define EVENTS_MAX 64 /* delivered within one call */
+#define EVENTS_MAX  64 /* delivered within one call */
+#define WATCHES_MAX 32 /* served within one call */
 
 struct slot {
     void *state;
@@ -40,7 +42,7 @@ struct hd_router {
     struct hd_model model;
 };
 
-_Static_assert(sizeof(struct hd_router) + sizeof(struct slot) < 512,
+_Static_assert(sizeof(struct hd_router) + sizeof(struct slot) < 544,
                "a router is small beside its cores");
 
 /* The stream from which a router draws its salts; cores have the streams of their numbers. */
@@ -105,7 +107,8 @@ static void remember_answer(struct slot *s)
 
 static struct hd_answer whole_answer(const struct hd_router *r)
 {
-    struct hd_answer a = {.deadline = HD_NEVER, .pending = HD_PENDING_NONE};
+    struct hd_answer a = {.deadline = hd_model_watch_deadline(&r->model),
+                          .pending = HD_PENDING_NONE};
 
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
         const struct slot *s = r->slots[i];
@@ -230,6 +233,9 @@ struct hd_answer hd_router_input(struct hd_router *r, const struct hd_input *in,
 {
     uint32_t mark = fx->used;
 
+    if (in->type == HD_IN_DATAGRAM &&
+        hd_model_watch_take(&r->model, in->core, &in->u.datagram, in->arrived))
+        return whole_answer(r);
     if (in->type == HD_IN_INTERFACE || in->type == HD_IN_ADDRESS || in->type == HD_IN_WALL_CLOCK) {
         for (unsigned i = 0; i < HD_CORE_COUNT; i++)
             if (r->slots[i] != NULL)
@@ -243,10 +249,26 @@ struct hd_answer hd_router_input(struct hd_router *r, const struct hd_input *in,
     return whole_answer(r);
 }
 
+/* Tells owners whose watches heard nothing; what finds no room this time is due at once again. */
+static void serve_watches(struct hd_router *r, hd_time now, struct hd_effects *fx)
+{
+    for (unsigned i = 0; i < WATCHES_MAX && hd_model_watch_deadline(&r->model) <= now; i++) {
+        const struct hd_watch *w = hd_model_watch_expired(&r->model, now);
+        if (w == NULL || slot_of(r, w->o.owner) == NULL)
+            continue;
+        struct hd_input in = {.type = HD_IN_WATCH,
+                              .core = w->o.owner,
+                              .arrived = now,
+                              .u.watch = {.index = w->index, .seen_at = w->seen_at}};
+        give_input(r, slot_of(r, in.core), &in, now, fx);
+    }
+}
+
 struct hd_answer hd_router_due(struct hd_router *r, hd_time now, struct hd_effects *fx)
 {
     uint32_t mark = fx->used;
 
+    serve_watches(r, now, fx);
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
         struct slot *s = r->slots[i];
         if (s == NULL || s->deadline > now)

@@ -16,6 +16,7 @@ enum hd_core_number {
     HD_CORE_MODEL = 0, /* the router's own lists: labels, routes, adjacencies */
     HD_CORE_KIRA = 1,
     HD_CORE_SAMPLE = 2,
+    HD_CORE_BFD = 3, /* before its clients: it knows an interface first */
     HD_CORE_COUNT,
 };
 

@@ -15,6 +15,7 @@
 #define HD_CORE_BFD_BFD_H
 
 #include "model/core.h"
+#include "model/liveness.h"
 
 extern const struct hd_core_ops hd_bfd_ops;
 
@@ -24,6 +25,10 @@ enum hd_bfd_kind {
     HD_BFD_HEAD,           /* RFC 8562: we send to a group */
     HD_BFD_TAIL,           /* RFC 8562: we hear a head; made by its packets */
 };
+
+#define HD_BFD_PORT          3784 /* RFC 5881, RFC 8562 */
+#define HD_BFD_ECHO_PORT     3785 /* RFC 5881 */
+#define HD_BFD_MULTIHOP_PORT 4784 /* RFC 5883 */
 
 enum hd_bfd_state { /* RFC 5880, 4.1: as on the wire */
                     HD_BFD_ADMIN_DOWN = 0,
@@ -47,17 +52,6 @@ enum hd_bfd_diag { /* RFC 5880, 4.1: as on the wire */
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-/*
- * Authentication (RFC 5880, 6.7). The secret lies outside of the core under a handle: whoever
- * drives the router writes and checks the section of the packet.
- */
-struct hd_bfd_auth {
-    uint8_t type; /* enum hd_auth_type (model/liveness.h), 0: none */
-    uint8_t key_id;
-    uint16_t reserved;
-    uint32_t key; /* handle of the secret, not 0 unless the type is */
-};
-
 /* One session. Intervals are in microseconds, as in the packets and in ietf-bfd. */
 struct hd_bfd_session_config {
     char interface[HD_IF_NAME]; /* single hop and head: its name; multihop: empty */
@@ -67,8 +61,8 @@ struct hd_bfd_session_config {
     uint32_t rx_us;             /* required-min-rx-interval */
     uint32_t echo_tx_us;        /* single hop: echoes are sent at this interval; 0: none */
     uint32_t echo_rx_us;        /* required-min-echo-rx-interval; 0: peers must not send echoes */
-    struct hd_bfd_auth auth;
-    uint8_t kind; /* enum hd_bfd_kind, no tail */
+    struct hd_auth auth; /* RFC 5880, 6.7; the secret lies outside of the core under a handle */
+    uint8_t kind;        /* enum hd_bfd_kind, no tail */
     uint8_t multiplier;
     uint8_t demand;     /* when up, the peer is asked to be silent */
     uint8_t passive;    /* says nothing before it has heard the peer */

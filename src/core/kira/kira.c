@@ -298,6 +298,7 @@ static void kira_input(void *state, struct hd_ctx *c, const struct hd_input *in)
     case HD_IN_SAMPLE:
     case HD_IN_SAVED:
     case HD_IN_WALL_CLOCK:
+    case HD_IN_WATCH:
         break;
     }
 }
