@@ -89,28 +89,40 @@ static void kira_bucket_merge(struct kira *k)
     }
 }
 
-/* The contact with the longest path in a bucket, if longer than len; those in use are spared. */
-static struct kira_contact *kira_bucket_worst(struct kira_call *x, uint16_t bucket, uint32_t len)
+/*
+ * What a contact's place costs: its path's length. What is only named counts a node more, so that
+ * it gives way to what has answered, and not to the next name of the same length: a full bucket
+ * would pass from name to name for ever.
+ */
+static uint32_t kira_contact_cost(const struct kira_contact *p)
+{
+    switch ((enum hd_kira_contact_state)p->state) {
+    case HD_KIRA_CONTACT_VALID:
+        return p->len;
+    case HD_KIRA_CONTACT_UNPROBED:
+        return p->len + 1u;
+    default:
+        return HD_KIRA_PATH_MAX + 2u;
+    }
+}
+
+/* The contact of a bucket that costs most, if more than `cost`; those in use are spared. */
+static struct kira_contact *kira_bucket_worst(struct kira_call *x, uint16_t bucket, uint32_t cost)
 {
     struct kira *k = x->k;
     struct kira_contact *worst = NULL;
 
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
-        if ((p->flags & KIRA_CONTACT_ON_DEMAND) != 0 || kira_bucket_of(k, p->bits) != bucket)
-            continue;
-        uint32_t plen = p->state == HD_KIRA_CONTACT_VALID ? p->len : HD_KIRA_PATH_MAX + 1u;
-        uint32_t wlen = worst == NULL                           ? len
-                        : worst->state == HD_KIRA_CONTACT_VALID ? worst->len
-                                                                : HD_KIRA_PATH_MAX + 1u;
-        if (plen > wlen)
+        if ((p->flags & KIRA_CONTACT_ON_DEMAND) == 0 && kira_bucket_of(k, p->bits) == bucket &&
+            kira_contact_cost(p) > (worst == NULL ? cost : kira_contact_cost(worst)))
             worst = p;
     }
     return worst;
 }
 
 /* Makes room for a new contact; false: the bucket keeps what it has. */
-static bool kira_bucket_admit(struct kira_call *x, uint8_t bits, uint32_t len)
+static bool kira_bucket_admit(struct kira_call *x, uint8_t bits, uint32_t cost)
 {
     struct kira *k = x->k;
     uint16_t bucket = kira_bucket_of(k, bits);
@@ -123,7 +135,7 @@ static bool kira_bucket_admit(struct kira_call *x, uint8_t bits, uint32_t len)
     }
     if (kira_bucket_room(k, bucket) > 0)
         return true;
-    struct kira_contact *worst = kira_bucket_worst(x, bucket, len);
+    struct kira_contact *worst = kira_bucket_worst(x, bucket, cost);
     if (worst == NULL)
         return false;
     kira_count(x, KIRA_N_CONTACT_REPLACED);
@@ -342,7 +354,7 @@ static struct kira_contact *kira_contact_new(struct kira_call *x, hd_node node, 
     uint32_t now_ms = kira_ms(k, x->c->now);
     struct kira_contact *p;
 
-    if (!kira_bucket_admit(x, bits, len))
+    if (!kira_bucket_admit(x, bits, source == KIRA_VALIDATED ? len : len + 1))
         return NULL;
     uint16_t end = kira_path_insert(x, path, len);
     if (end == 0)

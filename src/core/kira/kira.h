@@ -50,6 +50,7 @@ enum hd_kira_list {
     HD_KIRA_LIST_PING,  /* replies of HD_KIRA_PING */
     HD_KIRA_LIST_PATH,  /* replies of HD_KIRA_PATH */
     HD_KIRA_LIST_EVENT, /* events for `monitor` */
+    HD_KIRA_LIST_MEMORY,
 };
 
 enum hd_kira_state {
@@ -144,6 +145,12 @@ struct hd_kira_row_vicinity {
 struct hd_kira_row_counter {
     const char *name; /* static, with hyphens; grouped by a prefix: rx., tx., drop., event. */
     uint64_t value;
+};
+
+/* Memory of the router by category; "allocated" is the sum, "touched" what was ever handed out. */
+struct hd_kira_row_memory {
+    const char *name; /* static, with hyphens */
+    uint64_t bytes, items;
 };
 
 struct hd_kira_row_ping {

@@ -276,6 +276,7 @@ static void kira_find_forward(struct kira_call *x, const struct hd_kira_msg *m, 
     for (uint32_t i = 0; i < len; i++)
         hd_kira_write_id(&o.w, kira_id(x, path[i]));
     hd_write_bytes(&o.w, m->bytes + route_end, end - route_end);
+    x->k->forwarded[kira_type_slot(o.type)]++;
     kira_out_to_uln(x, &o, path[0]);
 }
 

@@ -299,6 +299,7 @@ static void kira_forward(struct kira_call *x, const struct hd_kira_msg *m, hd_no
     o.w = hd_writer_make(hd_fx_payload(o.fx), size);
     hd_write_bytes(&o.w, m->bytes, len);
     hd_write_u16_at(&o.w, m->index_offset, (uint16_t)(m->index + 1));
+    x->k->forwarded[kira_type_slot(o.type)]++;
     kira_out_to_uln(x, &o, next);
 }
 

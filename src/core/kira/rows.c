@@ -144,6 +144,14 @@ static const char *const kira_tx_names[] = {
     "tx.teardown",  "tx.store-req", "tx.store-rsp", "tx.fetch-req", "tx.fetch-rsp",
 };
 
+static const char *const kira_forwarded_names[] = {
+    "forwarded.hello",     "forwarded.disc-req",  "forwarded.disc-rsp",  "forwarded.find-req",
+    "forwarded.find-rsp",  "forwarded.query-req", "forwarded.query-rsp", "forwarded.update",
+    "forwarded.probe-req", "forwarded.probe-rsp", "forwarded.error",     "forwarded.setup-req",
+    "forwarded.teardown",  "forwarded.store-req", "forwarded.store-rsp", "forwarded.fetch-req",
+    "forwarded.fetch-rsp",
+};
+
 static const char *const kira_drop_names[KIRA_DROPS - KIRA_DROP_DOMAIN] = {
     "drop.domain",       "drop.interface",  "drop.not-link-local", "drop.unauthenticated",
     "drop.replay",       "drop.rate",       "drop.own-id",         "drop.not-for-us",
@@ -172,7 +180,9 @@ static const char *const kira_count_names[KIRA_COUNTS] = {
     "event.id-collision",    "event.path-stitched",
 };
 
-_Static_assert(HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_tx_names), "same types");
+_Static_assert(HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_tx_names) &&
+                   HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_forwarded_names),
+               "same types");
 
 static struct hd_kira_row_counter kira_counter(const struct kira *k, uint64_t i)
 {
@@ -183,6 +193,9 @@ static struct hd_kira_row_counter kira_counter(const struct kira *k, uint64_t i)
     i -= types;
     if (i < types)
         return (struct hd_kira_row_counter){kira_tx_names[i], k->tx[i]};
+    i -= types;
+    if (i < types)
+        return (struct hd_kira_row_counter){kira_forwarded_names[i], k->forwarded[i]};
     i -= types;
     if (i < HD_KIRA_WIRE_ERROR_COUNT)
         return (struct hd_kira_row_counter){kira_wire_drop_names[i], k->drops[i]};
@@ -263,6 +276,8 @@ uint32_t kira_rows(const void *state, struct hd_ctx *c, uint16_t list, struct hd
         return n;
     case HD_KIRA_LIST_COUNTERS:
         return kira_rows_counters(&x, cursor, out, max);
+    case HD_KIRA_LIST_MEMORY:
+        return kira_memory(&x, cursor, out, max);
     default:
         cursor->end = true;
         return 0;

@@ -298,7 +298,7 @@ struct kira {
     uint32_t updates_len;
     struct kira_update updates[HD_KIRA_UPDATE_PENDING];
 
-    uint32_t rx[KIRA_TYPES], tx[KIRA_TYPES];
+    uint32_t rx[KIRA_TYPES], tx[KIRA_TYPES], forwarded[KIRA_TYPES];
     uint64_t rx_bytes, tx_bytes, echo_bytes;
     uint32_t drops[KIRA_DROPS];
     uint32_t counts[KIRA_COUNTS];
@@ -646,6 +646,11 @@ void kira_commands_found(struct kira_call *x, hd_node node);
  */
 uint32_t kira_rows(const void *state, struct hd_ctx *c, uint16_t list, struct hd_row_cursor *cursor,
                    void *out, uint32_t max);
+
+/* --- memory.c -----------------------------------------------------------------------------------
+ */
+uint32_t kira_memory(struct kira_call *x, struct hd_row_cursor *cursor,
+                     struct hd_kira_row_memory *out, uint32_t max);
 
 /* --- collect.c: marks every handle in use -------------------------------------------------------
  */
