@@ -29,7 +29,7 @@ part_tsan() {
 part_valgrind() {
     build gcc 900 'gcc: build' gcc || return
     tests valgrind 3600 'valgrind: unit and model tests' "$OUT/gcc" 'unit model' --timeout-multiplier 40 \
-        --wrap 'valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet'
+        --wrap "valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --quiet --suppressions=$ROOT/tests/valgrind.supp"
 }
 
 part_labs() {

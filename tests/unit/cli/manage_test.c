@@ -475,7 +475,10 @@ static void only_root_changes(void **state)
         say(&l, "{\"command\":\"down\"}\n{\"command\":\"neighbours\"}\n");
         json_t *a = hear(&l), *b = hear(&l);
         bool refused = strcmp(text(json_object_get(a, "error"), "code"), "permission") == 0;
-        _exit(refused && json_object_get(b, "rows") ? 0 : 1);
+        bool shown = json_object_get(b, "rows") != NULL;
+        json_decref(a);
+        json_decref(b);
+        _exit(refused && shown ? 0 : 1);
     }
     waitpid(pid, &status, 0);
     assert_true(WIFEXITED(status));
