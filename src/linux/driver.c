@@ -5,6 +5,7 @@
  */
 #include "linux/driver.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -49,14 +50,25 @@ int hd_driver_init(struct hd_driver *d, const struct hd_driver_options *o)
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
         d->ports[i].fd = d->ports[i].witness = d->ports[i].source.fd = -1;
     }
-    void *pages = mmap(NULL, HD_DRIVER_POOL_BYTES + HD_DRIVER_FX_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *pages = mmap(hd_driver_region_hint(), HD_DRIVER_POOL_BYTES + HD_DRIVER_FX_BYTES,
+                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED || hd_udp6_batch_init(&d->batch) < 0) {
         return HD_ENOMEM;
     }
     hd_fx_init(&d->fx, (uint8_t *)pages + HD_DRIVER_POOL_BYTES, HD_DRIVER_FX_BYTES);
     d->router = hd_router_create(pages, HD_DRIVER_POOL_BYTES, &start);
-    return d->router != NULL ? 0 : HD_ENOMEM;
+    if (d->router == NULL) {
+        return HD_ENOMEM;
+    }
+    struct hd_recorder_start recording = {.ring = o->recording,
+                                          .bytes = o->recording_bytes,
+                                          .region = pages,
+                                          .region_bytes = HD_DRIVER_POOL_BYTES,
+                                          .router = d->router,
+                                          .fx_bytes = HD_DRIVER_FX_BYTES,
+                                          .now = d->now,
+                                          .unix_ns = d->now + hd_clock_wall_ahead()};
+    return o->recording != NULL ? hd_recorder_init(&d->recorder, &recording) : 0;
 }
 
 void hd_driver_free(struct hd_driver *d)
@@ -70,6 +82,7 @@ void hd_driver_free(struct hd_driver *d)
     if (d->icmp >= 0) {
         close(d->icmp);
     }
+    free(d->icmp_limiter);
     hd_keyring_free(&d->keys);
     hd_udp6_batch_free(&d->batch);
     munmap(d->fx.buf - HD_DRIVER_POOL_BYTES, HD_DRIVER_POOL_BYTES + HD_DRIVER_FX_BYTES);
@@ -96,7 +109,7 @@ int hd_driver_forwarding(struct hd_driver *d, const struct hd_fwd_handles *h, bo
 int hd_driver_icmp(struct hd_driver *d, int fd)
 {
     /* Four KiB that a node without the socket does not need. */
-    d->icmp_limiter = hd_pool_alloc(hd_router_pool(d->router), sizeof *d->icmp_limiter);
+    d->icmp_limiter = calloc(1, sizeof *d->icmp_limiter);
     if (d->icmp_limiter == NULL) {
         return HD_ENOMEM;
     }
@@ -140,7 +153,7 @@ static void finish_call(struct hd_driver *d, struct hd_answer answer)
     d->answer = answer;
     hd_driver_realise(d);
     for (unsigned i = 0; i < URGENT_SLICES && d->answer.pending == HD_PENDING_URGENT; i++) {
-        d->answer = hd_router_work(d->router, d->work_units, d->now, &d->fx);
+        d->answer = hd_driver_call_work(d);
         d->stats.work_slices++;
         hd_driver_realise(d);
     }
@@ -148,7 +161,7 @@ static void finish_call(struct hd_driver *d, struct hd_answer answer)
 
 void hd_driver_deliver(struct hd_driver *d, const struct hd_input *in)
 {
-    finish_call(d, hd_router_input(d->router, in, d->now, &d->fx));
+    finish_call(d, hd_driver_call_input(d, in));
 }
 
 void hd_driver_input(struct hd_driver *d, struct hd_input *in)
@@ -172,7 +185,7 @@ int hd_driver_start(struct hd_driver *d, uint8_t core, const struct hd_start *s)
     struct hd_router_core c = {.core = core, .start = *s};
     advance(d);
     d->core = core;
-    int error = hd_router_start_core(d->router, &c, d->now, &d->fx);
+    int error = hd_driver_call_start(d, &c);
     if (error < 0) {
         return error;
     }
@@ -185,7 +198,7 @@ int hd_driver_start(struct hd_driver *d, uint8_t core, const struct hd_start *s)
 void hd_driver_stop(struct hd_driver *d)
 {
     advance(d);
-    hd_router_stop(d->router, d->now, &d->fx);
+    hd_driver_call_stop(d);
     hd_driver_realise(d);
     d->answer = (struct hd_answer){.deadline = HD_NEVER};
 }
@@ -319,7 +332,7 @@ static void drain_icmp(struct hd_driver *d)
 static void work_slice(struct hd_driver *d)
 {
     hd_time before = hd_clock_now();
-    finish_call(d, hd_router_work(d->router, d->work_units, d->now, &d->fx));
+    finish_call(d, hd_driver_call_work(d));
     hd_time took = hd_clock_now() - before;
     d->stats.work_slices++;
     if (took > HD_DRIVER_SLICE_NS) {
@@ -350,7 +363,7 @@ void hd_driver_turn(struct hd_driver *d)
     drain_reports(d);
     drain_icmp(d);
     if (d->answer.deadline <= d->now) {
-        finish_call(d, hd_router_due(d->router, d->now, &d->fx));
+        finish_call(d, hd_driver_call_due(d));
     }
     if (d->answer.pending != HD_PENDING_NONE) {
         work_slice(d);

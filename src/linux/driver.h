@@ -20,6 +20,7 @@
 #include "linux/log.h"
 #include "linux/sockets.h"
 #include "linux/witness.h"
+#include "replay/recorder.h"
 #include "router/router.h"
 
 #define HD_DRIVER_PORTS_MAX   8
@@ -98,6 +99,7 @@ struct hd_driver {
     struct hd_log *log;
     struct hd_driver_host host;
     struct hd_driver_stats stats;
+    struct hd_recorder recorder;
 };
 
 struct hd_driver_options {
@@ -108,6 +110,8 @@ struct hd_driver_options {
     uint64_t seed;
     struct hd_ip6 own_address;
     uint16_t label_prefix;
+    void *recording; /* zeroed memory for a recording of all calls (replay/format.h); NULL: none */
+    size_t recording_bytes;
 };
 
 /* Makes the region, the buffers and an empty router: 0, HD_ENOMEM or HD_ESYS. */

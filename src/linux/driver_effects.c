@@ -34,7 +34,7 @@ static void apply_model(struct hd_driver *d)
         return;
     }
     if (d->fwd != NULL) {
-        hd_fwd_apply(d->fwd, m);
+        hd_driver_call_apply(d, m);
     } else {
         apply_nowhere(m);
     }

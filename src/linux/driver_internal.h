@@ -11,6 +11,17 @@ void hd_driver_deliver(struct hd_driver *d, const struct hd_input *in);
 /* Puts model changes into force, then performs the effects, in order; clears the buffer. */
 void hd_driver_realise(struct hd_driver *d);
 
+/* The calls into the router, with their recording (driver_calls.c). */
+HD_MUST_USE int hd_driver_call_start(struct hd_driver *d, const struct hd_router_core *c);
+struct hd_answer hd_driver_call_input(struct hd_driver *d, const struct hd_input *in);
+struct hd_answer hd_driver_call_due(struct hd_driver *d);
+struct hd_answer hd_driver_call_work(struct hd_driver *d);
+void hd_driver_call_stop(struct hd_driver *d);
+/* Puts the model's changes into force by the data plane; what it refuses is recorded. */
+void hd_driver_call_apply(struct hd_driver *d, struct hd_model *m);
+/* Where a router's region shall lie, as a hint for mmap. */
+void *hd_driver_region_hint(void);
+
 struct hd_driver_port *hd_driver_port_find(struct hd_driver *d, uint16_t core, uint16_t port);
 void hd_driver_port_close(struct hd_driver *d, struct hd_driver_port *p);
 

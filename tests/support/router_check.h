@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "router/router.h"
 
@@ -51,15 +52,18 @@ static inline void check_model(const struct hd_model *m)
 }
 
 /* Bytes ever handed out are those in use now and those in free lists; no list runs wild or in a
- * ring. */
+ * ring. For a pool with a region of its own. */
 static inline void check_pool(const struct hd_pool *p)
 {
     size_t own = (sizeof *p + 15) & ~(size_t)15, free_bytes = 0, size = 0, blocks = 0;
 
     for (unsigned c = 0; c < HD_POOL_CLASSES; c++) {
         size = hd_pool_rounded(size + 1);
-        for (void *b = p->free_list[c]; b != NULL; b = *(void **)b) {
-            size_t at = (size_t)((unsigned char *)b - p->base);
+        for (uint32_t b = p->free_list[c], next; b != 0; b = next) {
+            /* Lists count grains, and go on in a block's first bytes. */
+            const unsigned char *block = p->origin + (size_t)b * 16;
+            size_t at = (size_t)(block - (p->next - p->used));
+            memcpy(&next, block, sizeof next);
             ROUTER_CHECK(at >= own && at + size <= p->used && at % 16 == 0);
             free_bytes += size;
             ROUTER_CHECK(blocks++ <= p->used / 16);
