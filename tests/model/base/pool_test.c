@@ -40,8 +40,8 @@ static void step(struct hd_pool *p, struct block *b, struct hd_random *r)
         b->at = hd_pool_alloc(p, size);
         if (b->at == NULL)
             return;
-        assert_true((uintptr_t)b->at % 16 == 0 && b->at >= p->base &&
-                    b->at + size <= p->base + p->size);
+        assert_true((uintptr_t)b->at % 16 == 0 && b->at > (unsigned char *)p &&
+                    b->at + size <= p->end);
         b->size = size;
         check_bytes(b->at, 0, size, 0);
         fill(b, r);
