@@ -299,6 +299,8 @@ static void kira_input(void *state, struct hd_ctx *c, const struct hd_input *in)
     case HD_IN_SAVED:
     case HD_IN_WALL_CLOCK:
     case HD_IN_WATCH:
+    case HD_IN_ADDRESS:
+    case HD_IN_VIRTUAL:
         break;
     }
 }
