@@ -17,9 +17,10 @@
  * not concern them. Watches are realised right here, in the router process, for every driver; one
  * with XDP takes the packets before us and tells what it saw by hd_model_watch_seen.
  *
- * Lateness. A watch that is served more than a quarter of an interval late says nothing about the
- * peer: this process or this machine stood still, and the packets that it did not take in time may
- * be lost. It grants the peer one more interval, once (vrrp-and-bfd.md, A7).
+ * Lateness. When a packet or a timer had to wait for us longer than a quarter of an interval, then
+ * silence says nothing about the peer: this process or this machine stood still, and what it did
+ * not take in time may be lost. A watch that would expire within an interval of that grants the
+ * peer one more, once, and a quarter for the packet's way (vrrp-and-bfd.md, A7).
  */
 #ifndef HD_MODEL_LIVENESS_H
 #define HD_MODEL_LIVENESS_H
@@ -131,6 +132,7 @@ struct hd_liveness {
     struct hd_change_queue queue;
     struct hd_map by_discr, by_peer;
     struct hd_timerq timers;
+    hd_time late_at; /* when something was found that had waited for us */
 };
 
 /* --- periodics, for cores --------------------------------------------------------------------- */
@@ -189,7 +191,7 @@ uint32_t hd_model_watch_find(const struct hd_model *m, const struct hd_in_datagr
 
 /* True when the packet was no news to anybody: it is done. */
 bool hd_model_watch_take(struct hd_model *m, uint8_t core, const struct hd_in_datagram *d,
-                         hd_time arrived);
+                         hd_time arrived, hd_time now);
 /* When hd_model_watch_expired wants to be asked, HD_NEVER when there is nothing to wait for. */
 hd_time hd_model_watch_deadline(const struct hd_model *m);
 /* The next watch whose silence is too long; it is not armed any more. NULL: none. */

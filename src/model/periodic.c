@@ -19,6 +19,7 @@ struct hd_liveness *hd_liveness_of(struct hd_model *m)
         hd_map_init(&m->live->by_discr, m->salt);
         hd_map_init(&m->live->by_peer, m->salt);
         m->live->periodic_free.limit = HD_PERIODICS_MAX;
+        m->live->late_at = INT64_MIN / 2; /* never */
     }
     return m->live;
 }

@@ -160,7 +160,7 @@ void hd_watches_free(struct hd_model *m)
 
 static hd_time deadline_of(const struct hd_watch *w)
 {
-    hd_time more = w->granted ? w->v.interval_ns : 0;
+    hd_time more = w->granted ? w->v.interval_ns + w->v.interval_ns / 4 : 0;
 
     return hd_time_add(w->seen_at, w->v.detect_ns + more);
 }
@@ -210,21 +210,27 @@ hd_time hd_model_watch_deadline(const struct hd_model *m)
     return m->live != NULL ? hd_timerq_next(&m->live->timers) : HD_NEVER;
 }
 
+/* What happened at `at` is looked at now: too late to judge the peers of this watch's speed? */
+static void note_lateness(struct hd_liveness *l, const struct hd_watch *w, hd_time at, hd_time now)
+{
+    if (now - at > w->v.interval_ns / 4)
+        l->late_at = now;
+}
+
 /* Whether the silence is the peer's: the watch is armed again when it is not. */
 static bool is_silent(struct hd_model *m, struct hd_watch *w, hd_time now)
 {
-    hd_time deadline = deadline_of(w);
+    hd_time deadline = deadline_of(w), interval = w->v.interval_ns;
 
     if (deadline > now) {
         arm(m, w, deadline);
         return false;
     }
-    if (!w->granted && now - deadline > w->v.interval_ns / 4) {
+    if (!w->granted && now - m->live->late_at <= interval + interval / 4) {
         w->granted = true;
         w->late++;
-        /* From now on, not from the deadline: the time that we missed is nobody's. */
-        arm(m, w, hd_time_add(now, w->v.interval_ns));
-        w->seen_at = now - w->v.detect_ns;
+        w->seen_at = now - w->v.detect_ns; /* the time that we missed is nobody's */
+        arm(m, w, deadline_of(w));
         return false;
     }
     return true;
@@ -238,6 +244,7 @@ const struct hd_watch *hd_model_watch_expired(struct hd_model *m, hd_time now)
         return NULL;
     while ((t = hd_timerq_pop(&m->live->timers, now)) != NULL) {
         struct hd_watch *w = HD_CONTAINER_OF(t, struct hd_watch, timer);
+        note_lateness(m->live, w, t->at, now);
         if (is_silent(m, w, now))
             return w;
     }
@@ -268,7 +275,7 @@ uint32_t hd_model_watch_find(const struct hd_model *m, const struct hd_in_datagr
 }
 
 bool hd_model_watch_take(struct hd_model *m, uint8_t core, const struct hd_in_datagram *d,
-                         hd_time arrived)
+                         hd_time arrived, hd_time now)
 {
     if (m->live == NULL || d->len != HD_WATCH_BYTES)
         return false;
@@ -278,6 +285,7 @@ bool hd_model_watch_take(struct hd_model *m, uint8_t core, const struct hd_in_da
         memcmp(d->bytes, w->v.steady, HD_WATCH_BYTES) != 0)
         return false;
     saw(w, arrived);
+    note_lateness(m->live, w, arrived, now);
     w->packets++;
     return true;
 }

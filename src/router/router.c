@@ -234,7 +234,7 @@ struct hd_answer hd_router_input(struct hd_router *r, const struct hd_input *in,
     uint32_t mark = fx->used;
 
     if (in->type == HD_IN_DATAGRAM &&
-        hd_model_watch_take(&r->model, in->core, &in->u.datagram, in->arrived))
+        hd_model_watch_take(&r->model, in->core, &in->u.datagram, in->arrived, now))
         return whole_answer(r);
     if (in->type == HD_IN_INTERFACE || in->type == HD_IN_ADDRESS || in->type == HD_IN_WALL_CLOCK) {
         for (unsigned i = 0; i < HD_CORE_COUNT; i++)
