@@ -264,7 +264,7 @@ static void catch_answer(void *user, struct hd_sim *s, struct hd_sim_outgoing *o
                                                .from_mac = sim_mac(from)};
     b->now = b->in.arrived = node_local(s, to->node, s->now);
     b->router = n->router;
-    b->region = n->region;
+    b->region = n->pool; /* a mapping of its own begins with it */
     b->used = hd_router_pool(n->router)->used;
     b->copy = malloc(b->used);
     must(b->copy != NULL, "out of memory");
@@ -307,6 +307,7 @@ int main(int argc, char **argv)
     must(hd_scenario_open("ba:100,2", 1, &sc, err, sizeof err) == 0, err);
     hd_sim_options_default(&o);
     o.config = hd_sim_kira_config;
+    o.own_regions = true;
     o.hooks.user = b;
     o.hooks.lie = catch_answer;
     must(hd_sim_create(&b->sim, sc, &o, err, sizeof err) == 0, err);

@@ -198,16 +198,17 @@ void check_answer(struct hd_sim *s, uint32_t node, const struct hd_answer *a, hd
     struct checker *k = s->checker;
     if (k == NULL)
         return;
+    hd_time now = hd_sim_now(s);
     if (s->checks.late_ns > 0 && a->deadline < local - s->checks.late_ns)
         sim_fail(s, "node %u asks for a deadline that passed %lld us ago", node,
                  (long long)((local - a->deadline) / 1000));
     if (a->pending == HD_PENDING_NONE)
         k->work_since[node] = HD_NEVER;
     else if (k->work_since[node] == HD_NEVER)
-        k->work_since[node] = s->now;
-    else if (s->checks.work_bound_ns > 0 && s->now - k->work_since[node] > s->checks.work_bound_ns)
+        k->work_since[node] = now;
+    else if (s->checks.work_bound_ns > 0 && now - k->work_since[node] > s->checks.work_bound_ns)
         sim_fail(s, "node %u has had work without a pause for %lld ms", node,
-                 (long long)hd_time_to_ms(s->now - k->work_since[node]));
+                 (long long)hd_time_to_ms(now - k->work_since[node]));
 }
 
 static void check_memory(struct hd_sim *s)

@@ -10,7 +10,6 @@
 #include "sim/engine.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/hash.h"
@@ -47,7 +46,7 @@ static void close_port(struct node *n, uint8_t core, uint16_t port)
 
 static void sign(const struct node *n, uint32_t handle, uint8_t *bytes, uint32_t len)
 {
-    for (unsigned i = 0; i < HD_SIM_KEYS_MAX && len >= 16; i++) {
+    for (unsigned i = 0; i < n->key_count && len >= 16; i++) {
         if (n->keys[i].handle != handle)
             continue;
         uint64_t tag[2] = {hd_hash64(n->keys[i].secret, bytes, len - 16),
@@ -57,40 +56,40 @@ static void sign(const struct node *n, uint32_t handle, uint8_t *bytes, uint32_t
     }
 }
 
-static void count_sent(struct hd_sim *s, struct node *n, const uint8_t *bytes, uint32_t len)
+static void count_sent(struct worker *w, struct node *n, const uint8_t *bytes, uint32_t len)
 {
     n->sent++;
     n->sent_bytes += len;
-    s->stats.datagrams_sent++;
-    s->stats.datagram_bytes += len;
+    w->stats.datagrams_sent++;
+    w->stats.datagram_bytes += len;
     uint8_t type = len == 0 ? 0 : bytes[0] != 0 || len == 1 ? bytes[0] : bytes[1];
-    s->stats.by_type_count[type]++;
-    s->stats.by_type_bytes[type] += len;
+    w->stats.by_type_count[type]++;
+    w->stats.by_type_bytes[type] += len;
 }
 
-static void send_routed(struct hd_sim *s, uint32_t node, const struct hd_fx_send *f,
+static void send_routed(struct worker *w, uint32_t node, const struct hd_fx_send *f,
                         uint16_t number, const uint8_t *bytes, uint32_t len)
 {
-    struct packet *p = packet_make(s, node, len);
+    struct packet *p = packet_make(w, node, len);
     p->to = f->to;
     p->size = len + 48;
     p->number = number;
     p->traffic_class = f->traffic_class;
     memcpy(p->payload, bytes, len);
-    packet_originate(s, node, p);
+    packet_originate(w, node, p);
 }
 
-static void send_link(struct hd_sim *s, struct end *from, const struct hd_fx_send *f,
+static void send_link(struct worker *w, struct end *from, const struct hd_fx_send *f,
                       uint16_t number, const uint8_t *bytes, uint32_t len)
 {
-    struct hd_ip6 peer = sim_link_local(sim_peer(s, from));
+    struct hd_ip6 peer = sim_link_local(sim_peer(w->s, from));
     bool multicast = f->to.b[0] == 0xff;
     if (!multicast && !hd_ip6_equal(&f->to, &peer)) {
-        s->stats.lost_address++;
+        w->stats.lost_address++;
         return;
     }
     size_t size = sizeof(struct datagram) + len;
-    struct datagram *d = hd_sim_slab_take(&s->slabs, size);
+    struct datagram *d = hd_sim_slab_take(&w->slabs, size);
     *d = (struct datagram){.len = len,
                            .size = (uint32_t)size,
                            .number = number,
@@ -99,18 +98,19 @@ static void send_link(struct hd_sim *s, struct end *from, const struct hd_fx_sen
                            .multicast = multicast,
                            .to = f->to};
     memcpy(d->bytes, bytes, len);
-    link_send_datagram(s, from, d);
+    link_send_datagram(w, from, d);
 }
 
-static void send_now(struct hd_sim *s, uint32_t node, struct hd_effect *e)
+static void send_now(struct worker *w, uint32_t node, struct hd_effect *e)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     const struct hd_fx_send *f = &e->u.send;
     const struct port *port = port_of(n, (uint8_t)e->core, f->port);
     uint8_t *bytes = hd_fx_payload(e);
     uint32_t len = f->len;
     if (port == NULL || len > 65535 - sizeof(struct datagram)) {
-        s->stats.lost_port++;
+        w->stats.lost_port++;
         return;
     }
     if (n->lying && s->o.hooks.lie != NULL) {
@@ -118,9 +118,9 @@ static void send_now(struct hd_sim *s, uint32_t node, struct hd_effect *e)
                                     .ifindex = f->ifindex,
                                     .number = port->number,
                                     .to = f->to,
-                                    .bytes = s->lie_room,
+                                    .bytes = w->lie_room,
                                     .len = len};
-        memcpy(s->lie_room, bytes, len);
+        memcpy(w->lie_room, bytes, len);
         s->o.hooks.lie(s->o.hooks.user, s, &m);
         if (m.len == 0 || m.len > 65535 - sizeof(struct datagram))
             return;
@@ -129,18 +129,18 @@ static void send_now(struct hd_sim *s, uint32_t node, struct hd_effect *e)
     }
     if (f->key != 0)
         sign(n, f->key, bytes, len);
-    count_sent(s, n, bytes, len);
+    count_sent(w, n, bytes, len);
     struct end *from = f->flags & HD_SEND_ROUTED ? NULL : sim_end_of(s, node, f->ifindex);
     sim_seen(s, HD_SIM_SENT, node, from == NULL ? HD_SIM_NONE : from->link, port->number, bytes,
              len);
     if (f->flags & HD_SEND_ROUTED) {
-        send_routed(s, node, f, port->number, bytes, len);
+        send_routed(w, node, f, port->number, bytes, len);
         return;
     }
     if (from == NULL)
-        s->stats.lost_address++;
+        w->stats.lost_address++;
     else
-        send_link(s, from, f, port->number, bytes, len);
+        send_link(w, from, f, port->number, bytes, len);
 }
 
 static bool installed(const struct hd_model *m, uint32_t generation)
@@ -148,82 +148,89 @@ static bool installed(const struct hd_model *m, uint32_t generation)
     return generation == 0 || (int32_t)(m->installed_generation - generation) >= 0;
 }
 
-static void send(struct hd_sim *s, uint32_t node, struct hd_effect *e)
+static void send(struct worker *w, uint32_t node, struct hd_effect *e)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     if (installed(n->model, e->u.send.after_generation)) {
-        send_now(s, node, e);
+        send_now(w, node, e);
         return;
     }
-    if (n->held_count == n->held_cap) {
-        n->held_cap = n->held_cap == 0 ? 4 : n->held_cap * 2;
-        n->held = hd_sim_grow(n->held, n->held_cap, sizeof *n->held);
-    }
-    struct hd_effect *copy = hd_sim_alloc(1, e->size);
+    if (n->held_count == n->held_cap)
+        n->held = hd_sim_more(w->pool, n->held, &n->held_cap, sizeof *n->held);
+    struct hd_effect *copy = hd_pool_alloc(w->pool, e->size);
+    HD_ASSERT(copy != NULL);
     memcpy(copy, e, e->size);
     n->held[n->held_count++] = (struct held){e->u.send.after_generation, copy};
 }
 
-void effects_release(struct hd_sim *s, uint32_t node)
+void effects_release(struct worker *w, uint32_t node)
 {
-    struct node *n = &s->nodes[node];
+    struct node *n = &w->s->nodes[node];
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n->held_count; i++) {
         if (!installed(n->model, n->held[i].generation)) {
             n->held[kept++] = n->held[i];
             continue;
         }
-        send_now(s, node, n->held[i].effect);
-        free(n->held[i].effect);
+        send_now(w, node, n->held[i].effect);
+        hd_pool_free(w->pool, n->held[i].effect, n->held[i].effect->size);
     }
     n->held_count = kept;
+    if (kept == 0)
+        effects_drop_held(w, n);
 }
 
-void effects_drop_held(struct node *n)
+void effects_drop_held(struct worker *w, struct node *n)
 {
     for (uint32_t i = 0; i < n->held_count; i++)
-        free(n->held[i].effect);
-    n->held_count = 0;
+        hd_pool_free(w->pool, n->held[i].effect, n->held[i].effect->size);
+    hd_pool_free(w->pool, n->held, n->held_cap * sizeof *n->held);
+    n->held = NULL;
+    n->held_count = n->held_cap = 0;
 }
 
 /* --- the rest ------------------------------------------------------------------------------------
  */
 
-static void save(struct hd_sim *s, uint32_t node, uint8_t core, struct hd_effect *e)
+static void save(struct worker *w, uint32_t node, uint8_t core, struct hd_effect *e)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     uint32_t len = e->u.save.len, i = 0;
     while (i < n->saved_count && (n->saved[i].core != core || n->saved[i].key != e->u.save.key))
         i++;
     if (i == n->saved_count) {
-        n->saved = hd_sim_grow(n->saved, ++n->saved_count, sizeof *n->saved);
+        if (n->saved_count == n->saved_cap)
+            n->saved = hd_sim_more(w->pool, n->saved, &n->saved_cap, sizeof *n->saved);
+        n->saved_count++;
         n->saved[i] = (struct saved){.core = core, .key = e->u.save.key};
     }
-    free(n->saved[i].bytes);
-    n->saved[i].bytes = hd_sim_alloc(1, HD_MAX(len, 1u));
+    n->saved[i].bytes = hd_pool_resize(w->pool, n->saved[i].bytes, n->saved[i].len, len);
+    HD_ASSERT(n->saved[i].bytes != NULL);
     n->saved[i].len = len;
     memcpy(n->saved[i].bytes, hd_fx_payload(e), len);
-    s->stats.saved++;
-    sim_push(s, s->now + s->o.save_ns, node, node, false, EV_SAVED, NULL,
-             (uint64_t)core << 16 | e->u.save.key);
+    w->stats.saved++;
+    worker_push(w, w->now + s->o.save_ns, node, node, false, EV_SAVED, NULL,
+                (uint64_t)core << 16 | e->u.save.key);
 }
 
 /* Counters of an object: what packets used it since the simulation began. */
-static void sample(struct hd_sim *s, uint32_t node, uint8_t core, const struct hd_fx_sample *f)
+static void sample(struct worker *w, uint32_t node, uint8_t core, const struct hd_fx_sample *f)
 {
     uint64_t key = (uint64_t)node << 34 | (uint64_t)f->object_kind << 32 | f->object;
     uint32_t at;
-    struct hd_input *in = hd_sim_slab_take(&s->slabs, sizeof *in);
+    struct hd_input *in = hd_sim_slab_take(&w->slabs, sizeof *in);
     *in = (struct hd_input){.type = HD_IN_SAMPLE, .core = core};
     in->u.sample.object_kind = f->object_kind;
     in->u.sample.object = f->object;
     in->u.sample.tag = f->tag;
-    if (hd_map_get(&s->usage_index, key, &at)) {
-        in->u.sample.packets = s->usages[at].packets;
-        in->u.sample.bytes = s->usages[at].bytes;
+    if (hd_map_get(&w->usage_index, key, &at)) {
+        in->u.sample.packets = w->usages[at].packets;
+        in->u.sample.bytes = w->usages[at].bytes;
     }
-    s->stats.samples++;
-    sim_push(s, s->now, node, node, false, EV_SAMPLE, in, 0);
+    w->stats.samples++;
+    worker_push(w, w->now, node, node, false, EV_SAMPLE, in, 0);
 }
 
 static void print_arg(const struct hd_log_arg *a)
@@ -249,23 +256,27 @@ static void print_arg(const struct hd_log_arg *a)
     }
 }
 
-static void log_line(struct hd_sim *s, uint32_t node, struct hd_effect *e)
+static void log_line(struct worker *w, uint32_t node, struct hd_effect *e)
 {
+    struct hd_sim *s = w->s;
     const struct hd_log_arg *args = hd_fx_payload(e);
-    s->stats.log_lines++;
+    w->stats.log_lines++;
     sim_seen(s, HD_SIM_LOGGED, node, 0, e->u.log.level, e->u.log.cause,
              (uint32_t)strlen(e->u.log.cause));
     if ((int)e->u.log.level > s->o.log_level)
         return;
-    fprintf(stderr, "%lld.%06lld %s %s", (long long)(s->now / 1000000),
-            (long long)(s->now % 1000000), s->sc->nodes[node].name, e->u.log.cause);
+    flockfile(stderr);
+    fprintf(stderr, "%lld.%06lld %s %s", (long long)(w->now / 1000000),
+            (long long)(w->now % 1000000), s->sc->nodes[node].name, e->u.log.cause);
     for (unsigned i = 0; i < e->u.log.nargs && i < HD_LOG_ARGS_MAX; i++)
         print_arg(&args[i]);
     fputc('\n', stderr);
+    funlockfile(stderr);
 }
 
-static void carry_out(struct hd_sim *s, uint32_t node, struct hd_effect *e)
+static void carry_out(struct worker *w, uint32_t node, struct hd_effect *e)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     uint8_t core = (uint8_t)e->core;
     switch (e->type) {
@@ -276,10 +287,10 @@ static void carry_out(struct hd_sim *s, uint32_t node, struct hd_effect *e)
         close_port(n, core, e->u.port.port);
         break;
     case HD_FX_SEND:
-        send(s, node, e);
+        send(w, node, e);
         break;
     case HD_FX_SAVE:
-        save(s, node, core, e);
+        save(w, node, core, e);
         break;
     case HD_FX_EVENT:
     case HD_FX_REPLY:
@@ -287,23 +298,23 @@ static void carry_out(struct hd_sim *s, uint32_t node, struct hd_effect *e)
             s->o.hooks.effect(s->o.hooks.user, s, node, e);
         break;
     case HD_FX_SAMPLE:
-        sample(s, node, core, &e->u.sample);
+        sample(w, node, core, &e->u.sample);
         break;
     case HD_FX_LOG:
-        log_line(s, node, e);
+        log_line(w, node, e);
         break;
     default: /* traces belong to recordings */
         break;
     }
 }
 
-void effects_consume(struct hd_sim *s, uint32_t node)
+void effects_consume(struct worker *w, uint32_t node)
 {
-    for (struct hd_effect *e = hd_fx_first(&s->fx); e != NULL; e = hd_fx_next(&s->fx, e))
-        carry_out(s, node, e);
-    if (s->fx.lost > 0) {
-        s->stats.effects_lost += s->fx.lost;
-        sim_fail(s, "node %u: %u effects found no room", node, s->fx.lost);
+    for (struct hd_effect *e = hd_fx_first(&w->fx); e != NULL; e = hd_fx_next(&w->fx, e))
+        carry_out(w, node, e);
+    if (w->fx.lost > 0) {
+        w->stats.effects_lost += w->fx.lost;
+        sim_fail(w->s, "node %u: %u effects found no room", node, w->fx.lost);
     }
-    hd_fx_clear(&s->fx);
+    hd_fx_clear(&w->fx);
 }

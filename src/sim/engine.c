@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Creation and the loop. The loop takes the first event and gives it to the file that knows its
- * kind; what an event causes is again events. Nothing here depends on addresses, hashes or the
- * machine.
+ * Creation, and who handles which event. Events of nodes are run by workers, in windows
+ * (windows.c); those of the world, which change links and lives and look at everything, one by one
+ * between windows. What an event causes is again events. Nothing here depends on addresses, hashes
+ * or the machine, nor on the number of workers.
  */
 #include "sim/engine.h"
 
@@ -13,15 +14,16 @@
 
 #include "lib/hash.h"
 
-#define POOL_BYTES_PER_NODE ((size_t)4096)
-#define POOL_BYTES_MIN      ((size_t)1 << 30) /* of address space */
-#define REGION_BYTES        ((size_t)64 << 20)
-#define OLD_VALUES          65536
+#define REGION_BYTES ((size_t)64 << 20)
+#define OLD_VALUES   65536
+
+static _Thread_local struct worker *running; /* the worker whose events this thread handles */
 
 void hd_sim_options_default(struct hd_sim_options *o)
 {
     *o = (struct hd_sim_options){
         .seed = 1,
+        .workers = 1,
         .cores = {HD_CORE_KIRA},
         .region_bytes = REGION_BYTES,
         .detect_ns = HD_MS(1),
@@ -35,89 +37,99 @@ void hd_sim_options_default(struct hd_sim_options *o)
     };
 }
 
-void sim_push(struct hd_sim *s, hd_time at, uint32_t receiver, uint32_t sender, bool late,
-              uint32_t kind, void *payload, uint64_t number)
+struct worker *sim_current(const struct hd_sim *s)
 {
-    uint32_t *counter = sender == WORLD ? &s->world_counter : &s->nodes[sender].counter;
-    struct hd_sim_event e = {.at = at,
-                             .receiver = receiver,
-                             .sender = sender | (late ? HD_SIM_LATE : 0),
-                             .counter = (*counter)++,
-                             .kind = kind};
+    return running != NULL && running->s == s ? running : NULL;
+}
+
+struct worker *sim_enter(struct hd_sim *s, uint32_t node)
+{
+    struct worker *w = s->worker[sim_owner(s, node)];
+    if (sim_current(s) == NULL)
+        w->now = s->now;
+    return w;
+}
+
+static struct hd_sim_event make_event(hd_time at, uint32_t receiver, uint32_t sender, bool late,
+                                      uint32_t kind, void *payload, uint64_t number)
+{
+    struct hd_sim_event e = {
+        .at = at, .receiver = receiver, .sender = sender | (late ? HD_SIM_LATE : 0), .kind = kind};
     if (payload != NULL)
         e.u.payload = payload;
     else
         e.u.number = number;
-    HD_ASSERT(at >= s->now);
-    hd_sim_queue_push(&s->queue, &e);
+    return e;
+}
+
+void sim_push(struct hd_sim *s, hd_time at, uint32_t receiver, uint32_t sender, bool late,
+              uint32_t kind, void *payload, uint64_t number)
+{
+    struct hd_sim_event e = make_event(at, receiver, sender, late, kind, payload, number);
+    HD_ASSERT(sender == WORLD && at >= s->now);
+    e.counter = s->world_counter++;
+    if (receiver == WORLD)
+        hd_sim_queue_push(&s->queue, &e);
+    else
+        hd_sim_queue_push(&s->worker[sim_owner(s, receiver)]->queue, &e);
+}
+
+void worker_push(struct worker *w, hd_time at, uint32_t receiver, uint32_t sender, bool late,
+                 uint32_t kind, void *payload, uint64_t number)
+{
+    struct hd_sim_event e = make_event(at, receiver, sender, late, kind, payload, number);
+    HD_ASSERT(at >= w->now);
+    e.counter = w->s->nodes[sender].counter++;
+    if (receiver >= w->first && receiver < w->end)
+        hd_sim_queue_push(&w->queue, &e);
+    else
+        windows_hand_over(w, sim_owner(w->s, receiver), &e);
 }
 
 void sim_fault(struct hd_sim *s)
 {
+    struct worker *w = sim_current(s);
+    if (w != NULL) { /* told to all when the window ends */
+        w->faults++;
+        w->last_fault = w->now;
+        return;
+    }
     s->last_fault = s->now;
     s->all_since = HD_NEVER;
     s->graph_epoch++;
     s->forwarding_epoch++;
 }
 
+static void write_why(char *why, hd_time now, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void write_why(char *why, hd_time now, const char *format, va_list args)
+{
+    int head = snprintf(why, HD_SIM_WHY, "at %lld.%06lld ms: ", (long long)(now / 1000000),
+                        (long long)(now % 1000000));
+    (void)vsnprintf(why + head, HD_SIM_WHY - (size_t)head, format, args);
+}
+
+/* Of the failures of one window the earliest is kept. */
 void sim_fail(struct hd_sim *s, const char *format, ...)
 {
-    if (s->failed)
-        return;
-    s->failed = true;
-    int head = snprintf(s->why, sizeof s->why, "at %lld.%06lld ms: ", (long long)(s->now / 1000000),
-                        (long long)(s->now % 1000000));
+    struct worker *w = sim_current(s);
     va_list args;
+    if (s->failed || (w != NULL && w->failed_at != HD_NEVER))
+        return;
     va_start(args, format);
-    (void)vsnprintf(s->why + head, sizeof s->why - (size_t)head, format, args);
-    va_end(args);
-}
-
-struct hd_ip6 sim_link_local(const struct end *e)
-{
-    struct hd_ip6 a = {{0xfe, 0x80}};
-    uint32_t node = e->node + 1;
-    for (unsigned i = 0; i < 4; i++) {
-        a.b[8 + i] = (uint8_t)(node >> (24 - 8 * i));
-        a.b[12 + i] = (uint8_t)(e->ifindex >> (24 - 8 * i));
+    if (w == NULL) {
+        s->failed = true;
+        write_why(s->why, s->now, format, args);
+    } else {
+        w->failed_at = w->now;
+        write_why(w->why, w->now, format, args);
     }
-    return a;
-}
-
-/* Locally administered; 24 bits of node and 16 of interface: unique on each link at any size. */
-struct hd_mac sim_mac(const struct end *e)
-{
-    uint32_t node = e->node + 1;
-    return (struct hd_mac){{0x02, (uint8_t)(node >> 16), (uint8_t)(node >> 8), (uint8_t)node,
-                            (uint8_t)(e->ifindex >> 8), (uint8_t)e->ifindex}};
-}
-
-uint32_t hd_sim_find(const struct hd_sim *s, const struct hd_id *id)
-{
-    uint32_t node;
-    if (!hd_map_get(&s->by_id, hd_hash64(1, id->b, HD_ID_BYTES), &node) ||
-        !hd_id_equal(&s->nodes[node].id, id))
-        return HD_SIM_NONE;
-    return node;
+    va_end(args);
 }
 
 /* --- creation ------------------------------------------------------------------------------------
  */
-
-static int make_pool(struct hd_sim *s)
-{
-    s->pool_size = POOL_BYTES_MIN + s->node_count * POOL_BYTES_PER_NODE;
-    void *region = mmap(NULL, s->pool_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (region == MAP_FAILED)
-        return HD_ENOMEM;
-    s->pool = hd_pool_create(region, s->pool_size);
-    hd_map_init(&s->by_id, 11);
-    hd_map_init(&s->flow_index, 12);
-    hd_map_init(&s->quiet, 13);
-    hd_map_init(&s->usage_index, 14);
-    return 0;
-}
 
 /* Identifiers of the scenario, random ones for the rest: never zero, all-one, or one twice. */
 static int make_ids(struct hd_sim *s, char *err, size_t errlen)
@@ -154,7 +166,7 @@ static int make_ids(struct hd_sim *s, char *err, size_t errlen)
 static void make_links(struct hd_sim *s)
 {
     for (uint32_t l = 0; l < s->link_count; l++) {
-        s->links[l].o = s->sc->links[l];
+        link_make_values(s, l, &s->sc->links[l]);
         s->nodes[s->sc->links[l].a].end_count++;
         s->nodes[s->sc->links[l].b].end_count++;
     }
@@ -171,7 +183,6 @@ static void make_links(struct hd_sim *s)
         struct node *n = &s->nodes[end->node];
         s->ends_of[n->first_end + n->end_count] = e;
         end->ifindex = ++n->end_count;
-        hd_random_seed(&end->random, s->o.seed, 0x100000000ULL + e);
     }
 }
 
@@ -183,16 +194,16 @@ static void make_nodes(struct hd_sim *s)
         struct node *n = &s->nodes[i];
         n->deadline = n->timer_at = HD_NEVER;
         n->powered = true;
-        if (s->sc->nodes[i].key != 0) {
-            n->keys[0].handle = s->sc->nodes[i].key;
-            n->keys[0].secret = hd_mix64(s->sc->nodes[i].key + 0x9e3779b97f4a7c15ULL);
-        }
+        uint32_t key = s->sc->nodes[i].key;
+        if (key != 0)
+            HD_ASSERT(hd_sim_add_key(s, i, key, hd_mix64(key + 0x9e3779b97f4a7c15ULL)) == 0);
         hd_time jitter = 0;
         if (s->o.start_jitter_ns > 0)
             jitter = (hd_time)hd_random_below(&random, (uint64_t)s->o.start_jitter_ns);
         if (s->sc->nodes[i].start_ns != HD_NEVER) {
             n->start_queued = true;
-            sim_push(s, s->sc->nodes[i].start_ns + jitter, i, i, false, EV_START, NULL, 0);
+            worker_push(sim_enter(s, i), s->sc->nodes[i].start_ns + jitter, i, i, false, EV_START,
+                        NULL, 0);
         }
     }
 }
@@ -207,202 +218,246 @@ static void option_defaults(struct hd_sim_options *o)
         o->work_units = 150;
     if (o->queue_bytes == 0)
         o->queue_bytes = (uint64_t)256 * 1024;
+    if (o->workers == 0 || o->hooks.seen != NULL) /* a trace has one order */
+        o->workers = 1;
+    o->workers = HD_MIN(o->workers, (uint32_t)HD_SIM_WORKERS_MAX);
+}
+
+static void make_tables(struct hd_sim *s)
+{
+    uint32_t ends = s->link_count * 2;
+    s->nodes = hd_sim_take(s->pool, s->node_count, sizeof *s->nodes);
+    s->links = hd_sim_take(s->pool, s->link_count, sizeof *s->links);
+    s->ends = hd_sim_take(s->pool, ends, sizeof *s->ends);
+    s->ends_of = hd_sim_take(s->pool, ends, sizeof *s->ends_of);
+    s->stamp = hd_sim_take(s->pool, (size_t)s->node_count * 2, sizeof *s->stamp);
+    s->bfs_distance = hd_sim_take(s->pool, s->node_count, sizeof *s->bfs_distance);
+    s->bfs_queue = hd_sim_take(s->pool, s->node_count, sizeof *s->bfs_queue);
+    s->sum = hd_sim_take(s->pool, 1, sizeof *s->sum);
+    s->queue.pool = s->pool;
+    s->all_since = HD_NEVER;
+    s->graph_epoch = s->forwarding_epoch = 1;
+    hd_random_seed(&s->check_random, s->o.seed, 0xc4ec);
+    hd_map_init(&s->by_id, 11);
+    hd_map_init(&s->link_values_index, 12);
+}
+
+static void make_workers(struct hd_sim *s)
+{
+    uint32_t room = HD_FX_ROOM_BYTES + 64 * 1024;
+    for (uint32_t i = 0; i < s->o.workers; i++) {
+        struct hd_pool *pool = s->image.part[1 + i];
+        struct worker *w = s->worker[i] = hd_sim_take(pool, 1, sizeof *w);
+        w->s = s;
+        w->index = i;
+        w->pool = w->queue.pool = w->slabs.pool = pool;
+        w->failed_at = HD_NEVER;
+        hd_fx_init(&w->fx, hd_sim_take(pool, 1, room), room);
+        w->old.cap = OLD_VALUES;
+        w->old.v = hd_sim_take(pool, w->old.cap, sizeof *w->old.v);
+        hd_map_init(&w->flow_index, 12);
+        hd_map_init(&w->quiet, 13);
+        hd_map_init(&w->usage_index, 14);
+    }
 }
 
 int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struct hd_sim_options *o,
                   char *err, size_t errlen)
 {
-    struct hd_sim *s = hd_sim_alloc(1, sizeof *s);
+    struct hd_sim_options options = *o;
+    struct hd_sim_image image;
     *out = NULL;
+    option_defaults(&options);
+    if (hd_sim_image_make(&image, 1 + options.workers) != 0) {
+        snprintf(err, errlen, "no address space for one more simulation");
+        return HD_ENOMEM;
+    }
+    struct hd_sim *s = hd_sim_take(image.part[0], 1, sizeof *s);
+    s->image = image;
+    s->pool = image.part[0];
     s->sc = sc;
-    s->o = *o;
-    option_defaults(&s->o);
+    s->o = options;
     s->node_count = sc->node_count;
     s->link_count = sc->link_count;
-    s->nodes = hd_sim_alloc(s->node_count, sizeof *s->nodes);
-    s->links = hd_sim_alloc(s->link_count, sizeof *s->links);
-    s->ends = hd_sim_alloc((size_t)s->link_count * 2, sizeof *s->ends);
-    s->ends_of = hd_sim_alloc((size_t)s->link_count * 2, sizeof *s->ends_of);
-    s->stamp = hd_sim_alloc((size_t)s->node_count * 2, sizeof *s->stamp);
-    s->bfs_distance = hd_sim_alloc(s->node_count, sizeof *s->bfs_distance);
-    s->bfs_queue = hd_sim_alloc(s->node_count, sizeof *s->bfs_queue);
-    s->old.cap = OLD_VALUES;
-    s->old.v = hd_sim_alloc(s->old.cap, sizeof *s->old.v);
-    uint32_t room = HD_FX_ROOM_BYTES + 64 * 1024;
-    hd_fx_init(&s->fx, hd_sim_alloc(1, room), room);
-    s->all_since = HD_NEVER;
-    s->graph_epoch = s->forwarding_epoch = 1;
-    hd_random_seed(&s->check_random, s->o.seed, 0xc4ec);
+    make_tables(s);
+    make_workers(s);
     snprintf(err, errlen, "no memory for %u nodes", s->node_count);
-    int error = make_pool(s);
-    if (error == 0)
-        error = make_ids(s, err, errlen);
+    int error = make_ids(s, err, errlen);
     if (error != 0) {
         hd_sim_free(s);
         return error;
     }
     make_links(s);
+    windows_make(s);
     make_nodes(s);
     schedule_start(s);
+    windows_crew(s);
     err[0] = 0;
     *out = s;
     return 0;
 }
 
-static void free_event(struct hd_sim *s, const struct hd_sim_event *e)
+size_t payload_bytes(const struct hd_sim_event *e)
 {
     switch (e->kind) {
     case EV_DATAGRAM:
-        hd_sim_slab_give(&s->slabs, e->u.payload, ((struct datagram *)e->u.payload)->size);
-        break;
+        return ((const struct datagram *)e->u.payload)->size;
     case EV_PACKET:
-        packet_free(s, e->u.payload);
-        break;
+        return ((const struct packet *)e->u.payload)->block;
     case EV_REPORT:
-        hd_sim_slab_give(&s->slabs, e->u.payload, sizeof(struct report));
-        break;
+        return sizeof(struct report);
     case EV_COMMAND:
-        hd_sim_slab_give(&s->slabs, e->u.payload, ((struct command *)e->u.payload)->block);
-        break;
+        return ((const struct command *)e->u.payload)->block;
     case EV_SAMPLE:
-        hd_sim_slab_give(&s->slabs, e->u.payload, sizeof(struct hd_input));
-        break;
+        return sizeof(struct hd_input);
     default:
-        break;
+        return 0;
     }
+}
+
+void payload_free(struct worker *w, const struct hd_sim_event *e)
+{
+    size_t bytes = payload_bytes(e);
+    if (bytes > 0)
+        hd_sim_slab_give(&w->slabs, e->u.payload, bytes);
 }
 
 void hd_sim_free(struct hd_sim *s)
 {
     if (s == NULL)
         return;
-    struct hd_sim_event e;
-    while (hd_sim_queue_pop(&s->queue, HD_NEVER, &e))
-        free_event(s, &e);
+    windows_end(s);
     for (uint32_t i = 0; i < s->node_count; i++)
         node_free(s, i);
-    hd_sim_queue_free(&s->queue);
-    hd_sim_slabs_free(&s->slabs);
-    if (s->pool != NULL)
-        munmap(s->pool, s->pool_size);
     check_free(s);
-    free(s->fx.buf);
-    free(s->old.v);
-    free(s->nodes);
-    free(s->links);
-    free(s->ends);
-    free(s->ends_of);
-    free(s->stamp);
-    free(s->bfs_distance);
-    free(s->bfs_queue);
-    free(s->flows_seen);
-    free(s->usages);
-    free(s->flows);
-    free(s);
+    struct hd_sim_image image = s->image;
+    hd_sim_image_free(&image);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------
  */
 
-static void digest_event(struct hd_sim *s, const struct hd_sim_event *e)
+/* Of a receiver's own events, in their order: so nobody has to wait for the events of others. */
+static uint64_t digest_event(uint64_t d, const struct hd_sim_event *e, bool payload)
 {
-    uint64_t d = s->digest;
     d = hd_mix64(d + (uint64_t)e->at);
-    d = hd_mix64(d ^ ((uint64_t)e->receiver << 32 | e->sender));
-    d = hd_mix64(d ^ ((uint64_t)e->counter << 32 | e->kind));
-    if (s->o.digest_payload && e->kind == EV_DATAGRAM) {
+    d = hd_mix64(d ^ ((uint64_t)e->kind << 32 | e->sender));
+    d = hd_mix64(d ^ e->counter);
+    if (payload && e->kind == EV_DATAGRAM) {
         const struct datagram *dg = e->u.payload;
         d ^= hd_hash64(2, dg->bytes, dg->len);
     }
-    s->digest = d;
-    s->stats.events++;
+    return d;
 }
 
-static void give_command(struct hd_sim *s, uint32_t node, struct command *c)
+uint64_t hd_sim_digest(const struct hd_sim *s)
+{
+    uint64_t d = s->world_digest;
+    for (uint32_t i = 0; i < s->node_count; i++)
+        d = hd_mix64(d ^ s->nodes[i].digest);
+    return d;
+}
+
+static void give_command(struct worker *w, uint32_t node, struct command *c)
 {
     struct hd_input in = {.type = HD_IN_COMMAND, .core = c->core};
     in.u.command = c->c;
     in.u.command.args = c->args;
-    node_input(s, node, &in);
+    node_input(w, node, &in);
 }
 
-static void give_saved(struct hd_sim *s, uint32_t node, uint64_t number)
+static void give_saved(struct worker *w, uint32_t node, uint64_t number)
 {
     struct hd_input in = {.type = HD_IN_SAVED, .core = (uint8_t)(number >> 16)};
     in.u.saved.key = (uint16_t)number;
-    node_input(s, node, &in);
+    node_input(w, node, &in);
 }
 
-static void start_queued(struct hd_sim *s, uint32_t node, uint64_t incarnation)
-{
-    struct node *n = &s->nodes[node];
-    if (n->incarnation == incarnation && n->router == NULL)
-        node_start(s, node);
-}
-
-static void dispatch(struct hd_sim *s, const struct hd_sim_event *e)
+static void dispatch(struct worker *w, const struct hd_sim_event *e)
 {
     uint32_t to = e->receiver;
     switch (e->kind) {
     case EV_DATAGRAM:
-        node_datagram(s, e->u.payload, to);
+        node_datagram(w, e->u.payload, to);
         break;
     case EV_PACKET:
-        packet_arrive(s, to, e->u.payload);
+        packet_arrive(w, to, e->u.payload);
         return; /* the packet travels on, or was freed */
     case EV_CARRIER:
-        node_carrier(s, (uint32_t)e->u.number);
+        node_carrier(w, (uint32_t)e->u.number);
         break;
     case EV_REPORT:
-        node_report(s, to, e->u.payload);
+        node_report(w, to, e->u.payload);
         break;
     case EV_COMMAND:
-        give_command(s, to, e->u.payload);
+        give_command(w, to, e->u.payload);
         break;
     case EV_SAVED:
-        give_saved(s, to, e->u.number);
+        give_saved(w, to, e->u.number);
         break;
     case EV_SAMPLE:
-        node_input(s, to, e->u.payload);
+        node_input(w, to, e->u.payload);
         break;
     case EV_INSTALL:
-        node_install(s, to, e->u.number);
+        node_install(w, to, e->u.number);
         break;
     case EV_DEADLINE:
-        node_deadline(s, to, e->u.number);
+        node_deadline(w, to, e->u.number);
         break;
     case EV_WORK:
-        node_work(s, to, e->u.number);
+        node_work(w, to, e->u.number);
         break;
     case EV_START:
-        start_queued(s, to, e->u.number);
-        break;
-    case EV_PROBE:
-        schedule_probe(s, e->u.number);
-        break;
-    case EV_SCHEDULE:
-        schedule_event(s, e->u.number);
+        node_first_start(w, to, e->u.number);
         break;
     default:
-        check_tick(s);
+        schedule_probe(w, e->u.number);
         break;
     }
-    free_event(s, e);
+    payload_free(w, e);
 }
 
+void sim_dispatch(struct worker *w, const struct hd_sim_event *e)
+{
+    struct node *n = &w->s->nodes[e->receiver];
+    w->now = e->at;
+    n->digest = digest_event(n->digest, e, w->s->o.digest_payload);
+    w->stats.events++;
+    dispatch(w, e);
+}
+
+void sim_run_as(struct worker *w)
+{
+    running = w;
+}
+
+static void world_event(struct hd_sim *s, const struct hd_sim_event *e)
+{
+    s->now = e->at;
+    s->world_digest = digest_event(s->world_digest, e, false);
+    s->stats.events++;
+    if (e->kind == EV_SCHEDULE)
+        schedule_event(s, e->u.number);
+    else
+        check_tick(s);
+}
+
+/* The nodes up to the next event of the world, that event, and so on. */
 static bool run(struct hd_sim *s, hd_time until, bool stop_at_failure)
 {
     struct hd_sim_event e;
-    while (!(stop_at_failure && s->failed) && hd_sim_queue_pop(&s->queue, until, &e)) {
-        HD_ASSERT(e.at >= s->now);
-        s->now = e.at;
-        digest_event(s, &e);
-        dispatch(s, &e);
+    while (!(stop_at_failure && s->failed)) {
+        hd_time world_at = hd_sim_queue_next(&s->queue);
+        windows_run(s, HD_MIN(until, world_at), stop_at_failure);
+        if (stop_at_failure && s->failed)
+            break;
+        if (!hd_sim_queue_pop(&s->queue, until, &e)) {
+            if (until != HD_NEVER)
+                s->now = HD_MAX(s->now, until);
+            break;
+        }
+        world_event(s, &e);
     }
-    if (!(stop_at_failure && s->failed) && until != HD_NEVER && until > s->now)
-        s->now = until;
-    s->stats.queue_peak = s->queue.peak;
-    s->stats.payload_peak = s->slabs.peak;
     return !s->failed;
 }
 
@@ -414,117 +469,4 @@ void hd_sim_run(struct hd_sim *s, hd_time until)
 bool hd_sim_run_checked(struct hd_sim *s, hd_time until)
 {
     return run(s, until, true);
-}
-
-/* --- looking in ----------------------------------------------------------------------------------
- */
-
-hd_time hd_sim_now(const struct hd_sim *s)
-{
-    return s->now;
-}
-
-uint32_t hd_sim_node_count(const struct hd_sim *s)
-{
-    return s->node_count;
-}
-
-uint32_t hd_sim_link_count(const struct hd_sim *s)
-{
-    return s->link_count;
-}
-
-uint64_t hd_sim_digest(const struct hd_sim *s)
-{
-    return s->digest;
-}
-
-const char *hd_sim_failure(const struct hd_sim *s)
-{
-    return s->failed ? s->why : NULL;
-}
-
-struct hd_router *hd_sim_router(const struct hd_sim *s, uint32_t node)
-{
-    return s->nodes[node].router;
-}
-
-struct hd_ip6 hd_sim_address(const struct hd_sim *s, uint32_t node)
-{
-    return s->nodes[node].address;
-}
-
-void hd_sim_set_address(struct hd_sim *s, uint32_t node, const struct hd_ip6 *a)
-{
-    s->nodes[node].address = *a;
-}
-
-uint64_t hd_sim_forwarding_epoch(const struct hd_sim *s)
-{
-    return s->forwarding_epoch;
-}
-
-const struct hd_id *hd_sim_id(const struct hd_sim *s, uint32_t node)
-{
-    return &s->nodes[node].id;
-}
-
-uint32_t hd_sim_ifindex(const struct hd_sim *s, uint32_t link, uint32_t node)
-{
-    const struct end *e = &s->ends[(size_t)link * 2];
-    return e->node == node ? e->ifindex : e[1].ifindex;
-}
-
-hd_time hd_sim_local_time(const struct hd_sim *s, uint32_t node)
-{
-    return node_local(s, node, s->now);
-}
-
-uint32_t hd_sim_command(struct hd_sim *s, uint32_t node, uint8_t core, uint16_t verb,
-                        const void *args, uint16_t len)
-{
-    size_t size = sizeof(struct command) + len;
-    struct command *c = hd_sim_slab_take(&s->slabs, size);
-    *c = (struct command){.block = (uint32_t)size, .core = core};
-    c->c = (struct hd_in_command){.id = ++s->command_id, .verb = verb, .len = len};
-    if (len > 0)
-        memcpy(c->args, args, len);
-    sim_push(s, s->now, node, WORLD, false, EV_COMMAND, c, 0);
-    return s->command_id;
-}
-
-hd_time hd_sim_all_since(const struct hd_sim *s)
-{
-    return s->all_since;
-}
-
-hd_time hd_sim_last_fault(const struct hd_sim *s)
-{
-    return s->last_fault;
-}
-
-const struct hd_sim_stats *hd_sim_stats(const struct hd_sim *s)
-{
-    return &s->stats;
-}
-
-void hd_sim_node_stats(struct hd_sim *s, uint32_t node, struct hd_sim_node_stats *out)
-{
-    struct node *n = &s->nodes[node];
-    *out = (struct hd_sim_node_stats){.alive = n->router != NULL,
-                                      .sent = n->sent,
-                                      .sent_bytes = n->sent_bytes,
-                                      .received = n->received};
-    if (n->router == NULL)
-        return;
-    const struct hd_pool *p = hd_router_pool(n->router);
-    const struct hd_model *m = hd_router_model(n->router);
-    out->pool_used = p->used;
-    out->pool_live = p->live;
-    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;)
-        out->labels++;
-    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ROUTE, i)) != 0;)
-        out->routes++;
-    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ADJ, i)) != 0;)
-        out->adjs++;
 }

@@ -2,7 +2,9 @@
 /*
  * Inside of the simulator, shared by its files:
  *
- *   engine.c   creation, the loop, who handles which event
+ *   engine.c   creation, who handles which event, the run
+ *   windows.c  workers: threads, windows of time, events that cross from one to another
+ *   look.c     what the simulation shows of itself
  *   node.c     a router's life: start, death, the calls of the contract, their effects
  *   install.c  model changes on their way into the data plane; what is in force meanwhile
  *   link.c     what a link does to a datagram or packet
@@ -16,6 +18,7 @@
 
 #include "lib/base.h"
 #include "lib/map.h"
+#include "sim/image.h"
 #include "sim/queue.h"
 #include "sim/sim.h"
 
@@ -82,17 +85,19 @@ struct command {
     _Alignas(16) uint8_t args[]; /* holds a core's own struct */
 };
 
+/* A direction of a link. Only the worker of `node` writes it. */
 struct end {
     uint32_t node, link, ifindex;
+    uint32_t draws; /* random numbers taken for frames that leave here */
     hd_time busy_until;
     uint32_t adj_hint; /* adjacency of the node that last admitted this neighbour */
     bool told_up;      /* what its router knows of the carrier */
-    struct hd_random random;
 };
 
+/* Changed between windows only. Links with equal values share them. */
 struct link {
-    struct hd_scenario_link o;
-    uint32_t epoch; /* counts cuts: what was under way then is lost */
+    uint32_t values; /* in sim.link_values */
+    uint32_t epoch;  /* counts cuts: what was under way then is lost */
     bool cut;
     uint8_t silent; /* bits of directions */
 };
@@ -146,28 +151,27 @@ struct key {
 struct node {
     struct hd_router *router; /* NULL: none lives */
     struct hd_model *model;   /* in force: of the router, or of the one whose process died */
-    void *region;
-    void *old_region; /* kept by a death of the process, with its model */
+    struct hd_pool *pool;
+    struct hd_pool *old_pool; /* kept by a death of the process, with its model */
     struct hd_model *old_model;
-    hd_time deadline;   /* the router's, in simulated time */
-    hd_time timer_at;   /* earliest EV_DEADLINE in the queue */
-    hd_time local_last; /* `now` never goes back */
-    uint32_t counter;   /* of events sent */
+    hd_time deadline; /* the router's, in simulated time */
+    hd_time timer_at; /* earliest EV_DEADLINE in the queue */
+    uint64_t digest;  /* of the events that it received */
+    uint32_t counter; /* of events sent */
     uint32_t incarnation;
     uint32_t first_end; /* in sim.ends_of */
     uint32_t end_count;
-    bool powered, process_died, lying, work_queued, start_queued;
-    uint8_t port_count;
+    bool powered; /* changed between windows only */
+    bool process_died, lying, work_queued, start_queued;
+    uint8_t port_count, key_count;
     struct port ports[8];
     struct saved *saved;
-    uint32_t saved_count;
     struct held *held;
-    uint32_t held_count, held_cap;
     struct pending *pending;
-    uint32_t pending_count, pending_cap;
     struct batch *batches;
-    uint32_t batch_count, batch_cap;
-    struct key keys[HD_SIM_KEYS_MAX];
+    struct key *keys; /* HD_SIM_KEYS_MAX of them, NULL: none */
+    uint32_t saved_count, saved_cap, held_count, held_cap;
+    uint32_t pending_count, pending_cap, batch_count, batch_cap;
     uint64_t sent, sent_bytes, received;
     struct hd_id id;
     struct hd_ip6 address;
@@ -182,36 +186,74 @@ struct usage {
     uint64_t packets, bytes;
 };
 
-struct hd_sim {
-    const struct hd_scenario *sc;
-    struct hd_sim_options o;
-    struct hd_sim_checks checks;
+/* An object that came into force, for the checks at the end of the window. */
+struct in_force {
+    uint32_t node;
+    struct hd_change change;
+};
+
+/*
+ * Who runs the nodes from `first` to before `end`. All that their events need and change is here or
+ * in their own structs; the rest of the simulation stands still while workers run.
+ */
+struct worker {
+    struct hd_sim *s;
+    uint32_t index;
+    uint32_t first, end;
     hd_time now;
+    struct hd_pool *pool;
     struct hd_sim_queue queue;
     struct hd_sim_slabs slabs;
-    struct node *nodes;
-    struct link *links;
-    struct end *ends;  /* 2 per link: a, b */
-    uint32_t *ends_of; /* ends of node n, from nodes[n].first_end, by ifindex - 1 */
-    uint32_t node_count, link_count;
-    uint32_t world_counter, command_id;
     struct hd_effects fx;
-    struct hd_pool *pool; /* of the simulator's own tables */
-    size_t pool_size;
-    struct hd_ids ids;
-    struct hd_map by_id;      /* hash of an ID -> node */
-    struct hd_map flow_index; /* (node, destination) -> flows_seen */
-    struct hd_map quiet;      /* (node, report) -> when it may be said again, in ms */
+    struct hd_model_old_list old; /* lent to the model of the router that runs */
+    struct hd_map flow_index;     /* (node, destination) -> flows_seen */
+    struct hd_map quiet;          /* (node, report) -> when it may be said again, in ms */
     struct hd_map usage_index;
     struct flow_seen *flows_seen;
     uint32_t flows_seen_count, flows_seen_cap;
     struct usage *usages;
     uint32_t usage_count, usage_cap;
+    struct in_force *in_force;
+    uint32_t in_force_count, in_force_cap;
+    uint32_t batches; /* that came into force in this window */
+    uint32_t window;  /* counts them */
+    struct hd_sim_stats stats;
+    /* folded into the simulation's own between windows */
+    uint64_t faults, forwarding_changes;
+    hd_time last_fault;
+    hd_time failed_at; /* HD_NEVER: nothing has */
+    char why[HD_SIM_WHY];
+    uint8_t lie_room[65536]; /* what a lying node rewrites */
+};
+
+struct hd_sim {
+    const struct hd_scenario *sc;
+    struct hd_sim_options o;
+    struct hd_sim_checks checks;
+    hd_time now; /* with one worker at every event, else between windows */
+    struct hd_sim_image image;
+    struct hd_pool *pool;      /* of what all share */
+    struct hd_sim_queue queue; /* events of no node: they run while the workers stand still */
+    struct worker *worker[HD_SIM_WORKERS_MAX];
+    uint32_t worker_count;
+    hd_time lookahead; /* no effect of one worker on another takes less */
+    struct crew *crew; /* threads, windows.c; no part of the image */
+    struct node *nodes;
+    struct link *links;
+    struct end *ends;  /* 2 per link: a, b */
+    uint32_t *ends_of; /* ends of node n, from nodes[n].first_end, by ifindex - 1 */
+    struct hd_scenario_link *link_values;
+    uint32_t link_values_count, link_values_cap;
+    struct hd_map link_values_index;
+    uint32_t node_count, link_count;
+    uint32_t world_counter, command_id;
+    uint64_t world_digest;
+    struct hd_ids ids;
+    struct hd_map by_id; /* hash of an ID -> node */
     struct hd_sim_flow *flows;
     uint32_t flow_count, flow_cap;
-    struct hd_model_old_list old; /* lent to the model of the router that runs */
-    struct hd_sim_stats stats;
-    uint64_t digest;
+    struct hd_sim_stats stats; /* of what happens between windows */
+    struct hd_sim_stats *sum;  /* with those of the workers, for those who ask */
     char why[HD_SIM_WHY];
     bool failed;
     hd_time last_fault, all_since;
@@ -225,14 +267,36 @@ struct hd_sim {
     uint32_t bfs_from; /* node of which bfs_distance tells, with bfs_epoch */
     uint64_t bfs_epoch, graph_epoch;
     uint64_t forwarding_epoch, checked_epoch;
-    uint8_t lie_room[65536]; /* what a lying node rewrites */
 };
 
 /* engine.c */
+/* An event of the world, which only runs between windows. */
 void sim_push(struct hd_sim *s, hd_time at, uint32_t receiver, uint32_t sender, bool late,
               uint32_t kind, void *payload, uint64_t number);
-void sim_fault(struct hd_sim *s); /* something was broken or mended now */
+/* An event that a node of the worker sends, to any node. Takes the payload. */
+void worker_push(struct worker *w, hd_time at, uint32_t receiver, uint32_t sender, bool late,
+                 uint32_t kind, void *payload, uint64_t number);
+/* The worker of a node, set to the simulation's time: for what happens between windows. */
+struct worker *sim_enter(struct hd_sim *s, uint32_t node);
+/* The worker that runs in this thread, NULL between windows. */
+struct worker *sim_current(const struct hd_sim *s);
+void sim_run_as(struct worker *w); /* this thread runs it from now on; NULL: none */
+void sim_dispatch(struct worker *w, const struct hd_sim_event *e);
+void payload_free(struct worker *w, const struct hd_sim_event *e);
+size_t payload_bytes(const struct hd_sim_event *e); /* 0: the event has none */
+void sim_fault(struct hd_sim *s);                   /* something was broken or mended now */
 void sim_fail(struct hd_sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline uint32_t sim_owner(const struct hd_sim *s, uint32_t node)
+{
+    uint32_t i = 0;
+    while (node >= s->worker[i]->end)
+        i++;
+    return i;
+}
+static inline const struct hd_scenario_link *sim_link(const struct hd_sim *s, uint32_t link)
+{
+    return &s->link_values[s->links[link].values];
+}
 static inline struct end *sim_end_of(struct hd_sim *s, uint32_t node, uint32_t ifindex)
 {
     const struct node *n = &s->nodes[node];
@@ -261,39 +325,52 @@ static inline void sim_seen(struct hd_sim *s, enum hd_sim_sight_kind kind, uint3
     s->o.hooks.seen(s->o.hooks.user, s, &e);
 }
 
+/* windows.c */
+void windows_make(struct hd_sim *s); /* divides the nodes; the links are made */
+void windows_crew(struct hd_sim *s); /* threads, when there are workers for them */
+void windows_end(struct hd_sim *s);
+void windows_lookahead(struct hd_sim *s, uint32_t link); /* its delay is a new one */
+/* All events of nodes up to and including `until`. */
+void windows_run(struct hd_sim *s, hd_time until, bool stop_at_failure);
+/* Hands an event to another worker; its payload is copied. */
+void windows_hand_over(struct worker *from, uint32_t to, const struct hd_sim_event *e);
+
 /* node.c */
 void node_start(struct hd_sim *s, uint32_t node);
 void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death);
-void node_input(struct hd_sim *s, uint32_t node, const struct hd_input *in);
-void node_deadline(struct hd_sim *s, uint32_t node, uint64_t incarnation);
-void node_work(struct hd_sim *s, uint32_t node, uint64_t incarnation);
-void node_install(struct hd_sim *s, uint32_t node, uint64_t incarnation);
-void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node);
-void node_carrier(struct hd_sim *s, uint32_t end);
-void node_report(struct hd_sim *s, uint32_t node, const struct report *r);
+void node_first_start(struct worker *w, uint32_t node, uint64_t incarnation);
+void node_input(struct worker *w, uint32_t node, const struct hd_input *in);
+void node_deadline(struct worker *w, uint32_t node, uint64_t incarnation);
+void node_work(struct worker *w, uint32_t node, uint64_t incarnation);
+void node_install(struct worker *w, uint32_t node, uint64_t incarnation);
+void node_datagram(struct worker *w, struct datagram *d, uint32_t node);
+void node_carrier(struct worker *w, uint32_t end);
+void node_report(struct worker *w, uint32_t node, const struct report *r);
 void node_free(struct hd_sim *s, uint32_t node);
 hd_time node_local(const struct hd_sim *s, uint32_t node, hd_time at);
 
 /* effects.c */
-void effects_consume(struct hd_sim *s, uint32_t node);
-void effects_release(struct hd_sim *s, uint32_t node); /* sends whose generation is installed */
-void effects_drop_held(struct node *n);
+void effects_consume(struct worker *w, uint32_t node);
+void effects_release(struct worker *w, uint32_t node); /* sends whose generation is installed */
+void effects_drop_held(struct worker *w, struct node *n);
 
 /* install.c */
-void install_before(struct hd_sim *s, struct node *n);
-void install_pull(struct hd_sim *s, uint32_t node);
-bool install_due(struct hd_sim *s, uint32_t node); /* true when something came into force */
-void install_now(struct hd_sim *s, struct node *n);
+void install_before(struct worker *w, struct node *n);
+void install_pull(struct worker *w, uint32_t node);
+bool install_due(struct worker *w, uint32_t node); /* true when something came into force */
+void install_now(struct worker *w, struct node *n);
+void install_drop(struct worker *w, struct node *n);
 bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v);
 bool force_label(const struct node *n, const struct hd_label *key, struct hd_label_value *v,
                  uint32_t *index);
 bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_value *v);
 
 /* link.c */
+void link_make_values(struct hd_sim *s, uint32_t link, const struct hd_scenario_link *values);
 bool link_carrier(const struct hd_sim *s, uint32_t link);
 bool link_passes(const struct hd_sim *s, const struct end *from);
-void link_send_datagram(struct hd_sim *s, struct end *from, struct datagram *d);
-void link_send_packet(struct hd_sim *s, struct end *from, struct packet *p);
+void link_send_datagram(struct worker *w, struct end *from, struct datagram *d);
+void link_send_packet(struct worker *w, struct end *from, struct packet *p);
 void link_changed(struct hd_sim *s, uint32_t link);
 
 /* packet.c */
@@ -303,13 +380,16 @@ struct step {
     uint32_t adj, value;
     struct hd_label label; /* the one it is about */
     uint32_t label_index;  /* entry used, 0: none */
+    bool pushed;           /* a label was put on */
 };
 void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct packet *p,
                  struct step *out);
-void packet_arrive(struct hd_sim *s, uint32_t node, struct packet *p);
-void packet_originate(struct hd_sim *s, uint32_t from, struct packet *p);
-struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len);
-void packet_free(struct hd_sim *s, struct packet *p);
+void packet_arrive(struct worker *w, uint32_t node, struct packet *p);
+void packet_originate(struct worker *w, uint32_t from, struct packet *p);
+struct packet *packet_make(struct worker *w, uint32_t from, uint32_t payload_len);
+void packet_free(struct worker *w, struct packet *p);
+void packet_count_fate(struct worker *w, const struct packet *p, enum hd_sim_fate fate);
+void packet_probe(struct worker *w, uint32_t from, uint32_t to, uint32_t size, uint32_t flow);
 
 /* reach.c: where a packet ends by the state in force, from `node`, that came by no link */
 void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *p, struct hd_sim_walk *w);
@@ -318,15 +398,18 @@ void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *p, struct
 void check_free(struct hd_sim *s);
 void check_broken_pair(struct hd_sim *s, uint32_t from, uint32_t to);
 void check_batch(struct hd_sim *s);
-/* A change of this node has come into force; looked at by the next check_batch. */
+/*
+ * A change of this node has come into force; looked at by the next check_batch. Both are called by
+ * one thread: at once with one worker, else at the end of the window.
+ */
 void check_changed(struct hd_sim *s, uint32_t node, const struct hd_change *c);
-/* A router has answered a call. */
+/* A router has answered a call. On the thread of its worker. */
 void check_answer(struct hd_sim *s, uint32_t node, const struct hd_answer *a, hd_time local);
 void check_tick(struct hd_sim *s);
 
 /* schedule.c */
 void schedule_start(struct hd_sim *s);
 void schedule_event(struct hd_sim *s, uint64_t number);
-void schedule_probe(struct hd_sim *s, uint64_t number);
+void schedule_probe(struct worker *w, uint64_t number);
 
 #endif

@@ -9,14 +9,12 @@
  */
 #include "sim/engine.h"
 
-#include <stdlib.h>
-
 /* Before a router runs: the model may tell which installed values it replaces. */
-void install_before(struct hd_sim *s, struct node *n)
+void install_before(struct worker *w, struct node *n)
 {
-    s->old.len = 0;
-    s->old.lost = 0;
-    hd_router_model(n->router)->old = &s->old;
+    w->old.len = 0;
+    w->old.lost = 0;
+    hd_router_model(n->router)->old = &w->old;
 }
 
 static const struct hd_object *object_of(const struct hd_model *m, const struct hd_change *c)
@@ -57,10 +55,10 @@ static void keys_of(const struct hd_model *m, struct pending *p)
 }
 
 /* The value that this call replaced, else the one in the model. */
-static void old_value(const struct hd_sim *s, const struct hd_model *m, struct pending *p)
+static void old_value(const struct worker *w, const struct hd_model *m, struct pending *p)
 {
-    for (uint32_t i = 0; i < s->old.len; i++) {
-        const struct hd_model_old *o = &s->old.v[i];
+    for (uint32_t i = 0; i < w->old.len; i++) {
+        const struct hd_model_old *o = &w->old.v[i];
         if (o->kind != p->change.kind || o->index != p->change.index)
             continue;
         if (o->kind == HD_OBJ_ADJ)
@@ -93,45 +91,41 @@ static const struct pending *last_pending(const struct node *n, const struct hd_
     return NULL;
 }
 
-static void add_pending(struct hd_sim *s, struct node *n, const struct hd_change *c, hd_time due)
+static void add_pending(struct worker *w, struct node *n, const struct hd_change *c, hd_time due)
 {
     const struct hd_model *m = n->model;
     struct pending p = {.change = *c, .due = due};
     const struct pending *before = last_pending(n, c);
     p.had_old = before != NULL ? !before->change.del : object_of(m, c)->present;
     if (p.had_old)
-        old_value(s, m, &p);
+        old_value(w, m, &p);
     keys_of(m, &p);
-    if (n->pending_count == n->pending_cap) {
-        n->pending_cap = n->pending_cap == 0 ? 16 : n->pending_cap * 2;
-        n->pending = hd_sim_grow(n->pending, n->pending_cap, sizeof *n->pending);
-    }
+    if (n->pending_count == n->pending_cap)
+        n->pending = hd_sim_more(w->pool, n->pending, &n->pending_cap, sizeof *n->pending);
     n->pending[n->pending_count++] = p;
-    s->stats.model_changes++;
+    w->stats.model_changes++;
 }
 
-static void add_batch(struct hd_sim *s, struct node *n, hd_time due)
+static void add_batch(struct worker *w, struct node *n, hd_time due)
 {
-    if (n->batch_count == n->batch_cap) {
-        n->batch_cap = n->batch_cap == 0 ? 4 : n->batch_cap * 2;
-        n->batches = hd_sim_grow(n->batches, n->batch_cap, sizeof *n->batches);
-    }
+    if (n->batch_count == n->batch_cap)
+        n->batches = hd_sim_more(w->pool, n->batches, &n->batch_cap, sizeof *n->batches);
     n->batches[n->batch_count++] = (struct batch){due, n->model->generation};
-    s->stats.model_batches++;
+    w->stats.model_batches++;
 }
 
 /* After a router ran: its changes are under way from now on. */
-void install_pull(struct hd_sim *s, uint32_t node)
+void install_pull(struct worker *w, uint32_t node)
 {
-    struct node *n = &s->nodes[node];
+    struct node *n = &w->s->nodes[node];
     struct hd_model *m = n->model;
     struct hd_change c;
-    hd_time due = s->now + s->o.install_ns;
+    hd_time due = w->now + w->s->o.install_ns;
     uint32_t pulled = 0;
     m->old = NULL;
-    s->stats.old_lost += s->old.lost;
+    w->stats.old_lost += w->old.lost;
     while (hd_model_pull(m, &c)) {
-        add_pending(s, n, &c, due);
+        add_pending(w, n, &c, due);
         pulled++;
     }
     /* an edit that was undone before it was pulled also counts as a generation to be realised */
@@ -139,49 +133,76 @@ void install_pull(struct hd_sim *s, uint32_t node)
         n->batch_count > 0 ? n->batches[n->batch_count - 1].generation : m->installed_generation;
     if (pulled == 0 && m->generation == last)
         return;
-    add_batch(s, n, due);
-    if (s->o.install_ns > 0)
-        sim_push(s, due, node, node, false, EV_INSTALL, NULL, n->incarnation);
+    add_batch(w, n, due);
+    if (w->s->o.install_ns > 0)
+        worker_push(w, due, node, node, false, EV_INSTALL, NULL, n->incarnation);
     else
-        (void)install_due(s, node);
+        (void)install_due(w, node);
 }
 
-static void finish(struct hd_sim *s, struct node *n, const struct pending *p)
+/* The checks see it at once, or with several workers when the window has ended. */
+static void note_in_force(struct worker *w, uint32_t node, const struct hd_change *c)
 {
+    if (w->s->worker_count == 1 || sim_current(w->s) == NULL) {
+        check_changed(w->s, node, c);
+        return;
+    }
+    if (!w->s->checks.loops)
+        return;
+    if (w->in_force_count == w->in_force_cap)
+        w->in_force = hd_sim_more(w->pool, w->in_force, &w->in_force_cap, sizeof *w->in_force);
+    w->in_force[w->in_force_count++] = (struct in_force){node, *c};
+}
+
+static void finish(struct worker *w, struct node *n, const struct pending *p)
+{
+    struct hd_sim *s = w->s;
     uint32_t node = (uint32_t)(n - s->nodes);
     sim_seen(s, HD_SIM_IN_FORCE, node, p->change.index,
              (uint32_t)p->change.kind | (p->change.del ? 256u : 0u), NULL, 0);
-    check_changed(s, node, &p->change);
+    note_in_force(w, node, &p->change);
     if (p->change.kind == HD_OBJ_ROUTE)
-        s->stats.last_route_change = s->now;
+        w->stats.last_route_change = w->now;
     hd_model_done(n->model, &p->change, 0);
 }
 
-bool install_due(struct hd_sim *s, uint32_t node)
+bool install_due(struct worker *w, uint32_t node)
 {
-    struct node *n = &s->nodes[node];
+    struct node *n = &w->s->nodes[node];
     uint32_t done = 0, batches = 0;
-    while (done < n->pending_count && n->pending[done].due <= s->now)
-        finish(s, n, &n->pending[done++]);
+    while (done < n->pending_count && n->pending[done].due <= w->now)
+        finish(w, n, &n->pending[done++]);
     n->pending_count -= done;
     if (done > 0 && n->pending_count > 0)
         memmove(n->pending, n->pending + done, n->pending_count * sizeof *n->pending);
-    while (batches < n->batch_count && n->batches[batches].due <= s->now)
+    while (batches < n->batch_count && n->batches[batches].due <= w->now)
         hd_model_realised(n->model, n->batches[batches++].generation);
     n->batch_count -= batches;
     if (batches > 0 && n->batch_count > 0)
         memmove(n->batches, n->batches + batches, n->batch_count * sizeof *n->batches);
     if (batches > 0)
-        s->forwarding_epoch++;
+        w->forwarding_changes++;
+    if (n->pending_count == 0 && n->batch_count == 0)
+        install_drop(w, n);
     return batches > 0;
 }
 
 /* Everything under way arrives now: a process died, and the kernel finishes what it was told. */
-void install_now(struct hd_sim *s, struct node *n)
+void install_now(struct worker *w, struct node *n)
 {
     for (uint32_t i = 0; i < n->pending_count; i++)
-        finish(s, n, &n->pending[i]);
-    n->pending_count = n->batch_count = 0;
+        finish(w, n, &n->pending[i]);
+    install_drop(w, n);
+}
+
+/* Forgets what is under way; a quiet node has no lists. */
+void install_drop(struct worker *w, struct node *n)
+{
+    hd_pool_free(w->pool, n->pending, n->pending_cap * sizeof *n->pending);
+    hd_pool_free(w->pool, n->batches, n->batch_cap * sizeof *n->batches);
+    n->pending = NULL;
+    n->batches = NULL;
+    n->pending_count = n->pending_cap = n->batch_count = n->batch_cap = 0;
 }
 
 /* --- what is in force ----------------------------------------------------------------------------

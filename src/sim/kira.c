@@ -12,7 +12,7 @@ void *hd_sim_kira_config(void *user, struct hd_sim *s, uint32_t node, uint8_t co
     hd_kira_config_default(c);
     c->id = s->nodes[node].id;
     c->end_system = s->sc->nodes[node].end_system;
-    c->require_key = s->nodes[node].keys[0].handle != 0;
+    c->require_key = s->nodes[node].key_count > 0;
     /* no program answers echoes below the router here */
     c->no_reflector = true;
     *len = sizeof *c;

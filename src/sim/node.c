@@ -46,39 +46,42 @@ static hd_time node_global(const struct hd_sim *s, uint32_t node, hd_time local)
 /* --- calls ---------------------------------------------------------------------------------------
  */
 
-static void before_call(struct hd_sim *s, struct node *n)
+static void before_call(struct worker *w, struct node *n)
 {
-    hd_fx_clear(&s->fx);
-    install_before(s, n);
+    hd_fx_clear(&w->fx);
+    install_before(w, n);
 }
 
-static void arm(struct hd_sim *s, uint32_t node, hd_time local_deadline)
+static void arm(struct worker *w, uint32_t node, hd_time local_deadline)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     n->deadline = node_global(s, node, local_deadline);
     if (n->deadline == HD_NEVER || n->timer_at <= n->deadline)
         return;
-    n->timer_at = HD_MAX(n->deadline, s->now);
-    sim_push(s, n->timer_at, node, node, true, EV_DEADLINE, NULL, n->incarnation);
+    n->timer_at = HD_MAX(n->deadline, w->now);
+    worker_push(w, n->timer_at, node, node, true, EV_DEADLINE, NULL, n->incarnation);
 }
 
-static void queue_work(struct hd_sim *s, uint32_t node, hd_time at)
+static void queue_work(struct worker *w, uint32_t node, hd_time at)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     if (n->work_queued)
         return;
     n->work_queued = true;
-    sim_push(s, at, node, node, true, EV_WORK, NULL, n->incarnation);
+    worker_push(w, at, node, node, true, EV_WORK, NULL, n->incarnation);
 }
 
 /* After a call: changes on their way, effects carried out, urgent work done, timers armed. */
-static void settle(struct hd_sim *s, uint32_t node, struct hd_answer a, hd_time work_at)
+static void settle(struct worker *w, uint32_t node, struct hd_answer a, hd_time work_at)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    hd_time now = node_local(s, node, s->now);
+    hd_time now = node_local(s, node, w->now);
     for (unsigned slices = 0;; slices++) {
-        install_pull(s, node);
-        effects_consume(s, node);
+        install_pull(w, node);
+        effects_consume(w, node);
         check_answer(s, node, &a, now);
         if (a.pending != HD_PENDING_URGENT)
             break;
@@ -86,84 +89,91 @@ static void settle(struct hd_sim *s, uint32_t node, struct hd_answer a, hd_time 
             sim_fail(s, "node %u: urgent work without end", node);
             break;
         }
-        before_call(s, n);
-        a = hd_router_work(n->router, s->o.work_units, now, &s->fx);
-        s->stats.work_slices++;
+        before_call(w, n);
+        a = hd_router_work(n->router, s->o.work_units, now, &w->fx);
+        w->stats.work_slices++;
     }
     if (a.pending == HD_PENDING_BACKGROUND)
-        queue_work(s, node, work_at);
-    arm(s, node, a.deadline);
+        queue_work(w, node, work_at);
+    arm(w, node, a.deadline);
     if (s->o.hooks.settled != NULL)
         s->o.hooks.settled(s->o.hooks.user, s, node);
 }
 
-void node_input(struct hd_sim *s, uint32_t node, const struct hd_input *in)
+void node_input(struct worker *w, uint32_t node, const struct hd_input *in)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     if (n->router == NULL)
         return;
     struct hd_input copy = *in;
-    hd_time now = node_local(s, node, s->now);
+    hd_time now = node_local(s, node, w->now);
     copy.arrived = now;
-    before_call(s, n);
-    struct hd_answer a = hd_router_input(n->router, &copy, now, &s->fx);
-    s->stats.inputs++;
-    settle(s, node, a, s->now);
+    before_call(w, n);
+    struct hd_answer a = hd_router_input(n->router, &copy, now, &w->fx);
+    w->stats.inputs++;
+    settle(w, node, a, w->now);
 }
 
-void node_deadline(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+void node_deadline(struct worker *w, uint32_t node, uint64_t incarnation)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    if (n->router == NULL || incarnation != n->incarnation || n->timer_at != s->now)
+    if (n->router == NULL || incarnation != n->incarnation || n->timer_at != w->now)
         return;
     n->timer_at = HD_NEVER;
-    if (n->deadline > s->now) { /* it has moved since */
-        arm(s, node, n->deadline == HD_NEVER ? HD_NEVER : node_local(s, node, n->deadline));
+    if (n->deadline > w->now) { /* it has moved since */
+        arm(w, node, n->deadline == HD_NEVER ? HD_NEVER : node_local(s, node, n->deadline));
         return;
     }
-    if (n->deadline < s->now)
+    if (n->deadline < w->now)
         sim_fail(s, "node %u: a deadline was served %lld ns late", node,
-                 (long long)(s->now - n->deadline));
-    hd_time now = node_local(s, node, s->now);
+                 (long long)(w->now - n->deadline));
+    hd_time now = node_local(s, node, w->now);
     struct hd_answer a;
     unsigned calls = 0;
     do {
-        before_call(s, n);
-        a = hd_router_due(n->router, now, &s->fx);
-        s->stats.deadlines++;
+        before_call(w, n);
+        a = hd_router_due(n->router, now, &w->fx);
+        w->stats.deadlines++;
         if (a.deadline <= now) { /* another core's, or a timer of no duration */
-            install_pull(s, node);
-            effects_consume(s, node);
+            install_pull(w, node);
+            effects_consume(w, node);
         }
     } while (a.deadline <= now && ++calls < DUE_CALLS_MAX);
     if (a.deadline <= now) {
         sim_fail(s, "node %u: deadlines do not move on", node);
         a.deadline = now + HD_MS(1);
     }
-    settle(s, node, a, s->now);
+    settle(w, node, a, w->now);
 }
 
 /* One slice; the next one not before the time that this one would have taken. */
-void node_work(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+void node_work(struct worker *w, uint32_t node, uint64_t incarnation)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     if (n->router == NULL || incarnation != n->incarnation)
         return;
     n->work_queued = false;
-    before_call(s, n);
+    before_call(w, n);
     struct hd_answer a =
-        hd_router_work(n->router, s->o.work_units, node_local(s, node, s->now), &s->fx);
-    s->stats.work_slices++;
-    settle(s, node, a, s->now + HD_US(s->o.work_units));
+        hd_router_work(n->router, s->o.work_units, node_local(s, node, w->now), &w->fx);
+    w->stats.work_slices++;
+    settle(w, node, a, w->now + HD_US(s->o.work_units));
 }
 
-void node_install(struct hd_sim *s, uint32_t node, uint64_t incarnation)
+void node_install(struct worker *w, uint32_t node, uint64_t incarnation)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    if (n->router == NULL || incarnation != n->incarnation || !install_due(s, node))
+    if (n->router == NULL || incarnation != n->incarnation || !install_due(w, node))
         return;
-    effects_release(s, node);
-    check_batch(s);
+    effects_release(w, node);
+    if (s->worker_count == 1)
+        check_batch(s);
+    else
+        w->batches++;
 }
 
 /* --- inputs --------------------------------------------------------------------------------------
@@ -173,9 +183,7 @@ static uint32_t key_that_fits(const struct node *n, const struct datagram *d)
 {
     if (d->len < 16)
         return 0;
-    for (unsigned i = 0; i < HD_SIM_KEYS_MAX; i++) {
-        if (n->keys[i].handle == 0)
-            continue;
+    for (unsigned i = 0; i < n->key_count; i++) {
         uint64_t tag[2] = {hd_hash64(n->keys[i].secret, d->bytes, d->len - 16),
                            hd_hash64(~n->keys[i].secret, d->bytes, d->len - 16)};
         if (memcmp(tag, d->bytes + d->len - 16, 16) == 0)
@@ -193,21 +201,22 @@ static const struct port *find_port(const struct node *n, uint16_t number)
     return NULL;
 }
 
-void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node)
+void node_datagram(struct worker *w, struct datagram *d, uint32_t node)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     const struct end *e = d->end == HD_SIM_NONE ? NULL : &s->ends[d->end];
     if (e != NULL && d->epoch != s->links[e->link].epoch) {
-        s->stats.lost_silent++;
+        w->stats.lost_silent++;
         return;
     }
     if (n->router == NULL) {
-        s->stats.lost_dead++;
+        w->stats.lost_dead++;
         return;
     }
     const struct port *p = find_port(n, d->number);
     if (p == NULL) {
-        s->stats.lost_port++;
+        w->stats.lost_port++;
         return;
     }
     struct hd_input in = {.type = HD_IN_DATAGRAM, .core = p->core};
@@ -224,10 +233,10 @@ void node_datagram(struct hd_sim *s, struct datagram *d, uint32_t node)
                                             .to = d->to,
                                             .from_mac = d->mac};
     n->received++;
-    s->stats.datagrams_received++;
+    w->stats.datagrams_received++;
     sim_seen(s, HD_SIM_RECEIVED, node, e == NULL ? HD_SIM_NONE : sim_peer(s, e)->node, d->number,
              d->bytes, d->len);
-    node_input(s, node, &in);
+    node_input(w, node, &in);
 }
 
 void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t number,
@@ -237,7 +246,7 @@ void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t n
     size_t size = sizeof(struct datagram) + len;
     if (e == NULL || len > 65535 - 256)
         return;
-    struct datagram *d = hd_sim_slab_take(&s->slabs, size);
+    struct datagram *d = hd_sim_slab_take(&sim_enter(s, node)->slabs, size);
     *d = (struct datagram){.len = len,
                            .size = (uint32_t)size,
                            .end = sim_end_index(s, e),
@@ -251,43 +260,46 @@ void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t n
     sim_push(s, s->now, node, WORLD, false, EV_DATAGRAM, d, 0);
 }
 
-static void tell_interface(struct hd_sim *s, uint32_t node, struct end *e)
+static void tell_interface(struct worker *w, uint32_t node, struct end *e)
 {
+    struct hd_sim *s = w->s;
     struct hd_input in = {.type = HD_IN_INTERFACE};
     struct hd_in_interface *i = &in.u.interface;
     const struct end *peer = sim_peer(s, e);
     e->told_up = link_carrier(s, e->link);
     i->ifindex = e->ifindex;
     i->up = e->told_up;
-    i->mtu = s->links[e->link].o.mtu;
+    i->mtu = sim_link(s, e->link)->mtu;
     i->usable = i->mtu >= MTU_MIN;
     i->why_not = i->usable ? HD_IF_OK : HD_IF_MTU_SMALL;
     i->mac = sim_mac(e);
     i->link_local = sim_link_local(e);
     (void)snprintf(i->name, sizeof i->name, "to-%.12s", s->sc->nodes[peer->node].name);
-    node_input(s, node, &in);
+    node_input(w, node, &in);
 }
 
-void node_carrier(struct hd_sim *s, uint32_t end)
+void node_carrier(struct worker *w, uint32_t end)
 {
+    struct hd_sim *s = w->s;
     struct end *e = &s->ends[end];
     if (s->nodes[e->node].router != NULL && e->told_up != link_carrier(s, e->link))
-        tell_interface(s, e->node, e);
+        tell_interface(w, e->node, e);
 }
 
-void node_report(struct hd_sim *s, uint32_t node, const struct report *r)
+void node_report(struct worker *w, uint32_t node, const struct report *r)
 {
     struct hd_input in = {.type = HD_IN_REPORT, .core = r->core};
     in.u.report = r->r;
-    s->stats.reports++;
-    node_input(s, node, &in);
+    w->stats.reports++;
+    node_input(w, node, &in);
 }
 
 /* --- birth and death -----------------------------------------------------------------------------
  */
 
-static int start_core(struct hd_sim *s, uint32_t node, uint8_t core, bool resumed, hd_time now)
+static int start_core(struct worker *w, uint32_t node, uint8_t core, bool resumed, hd_time now)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     struct hd_saved_value values[16];
     struct hd_router_core c = {.core = core};
@@ -302,9 +314,9 @@ static int start_core(struct hd_sim *s, uint32_t node, uint8_t core, bool resume
         config = s->o.config(s->o.config_user, s, node, core, &c.start.config_len);
     c.start.config = config;
     c.start.resumed = resumed;
-    c.start.key = n->keys[0].handle;
-    before_call(s, n);
-    int error = hd_router_start_core(n->router, &c, now, &s->fx);
+    c.start.key = n->key_count > 0 ? n->keys[0].handle : 0;
+    before_call(w, n);
+    int error = hd_router_start_core(n->router, &c, now, &w->fx);
     free(config);
     return error;
 }
@@ -332,81 +344,106 @@ static int adopt_all(struct hd_model *to, const struct hd_model *from)
     return error;
 }
 
-static bool make_router(struct hd_sim *s, uint32_t node)
+/* Packed with the others of its worker, or a mapping for itself, which tests copy. */
+static struct hd_pool *make_pool(struct worker *w)
 {
+    const struct hd_sim_options *o = &w->s->o;
+    if (!o->own_regions)
+        return hd_pool_create_packed(w->pool, o->region_bytes);
+    void *region = mmap(NULL, o->region_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    HD_ASSERT(region != MAP_FAILED);
+    return hd_pool_create(region, o->region_bytes);
+}
+
+static void drop_pool(struct hd_sim *s, struct hd_pool *p)
+{
+    if (p == NULL)
+        return;
+    if (s->o.own_regions)
+        (void)munmap(p, s->o.region_bytes);
+    else
+        hd_pool_release(p);
+}
+
+static bool make_router(struct worker *w, uint32_t node)
+{
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    n->region = mmap(NULL, s->o.region_bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    HD_ASSERT(n->region != MAP_FAILED);
+    n->pool = make_pool(w);
+    if (n->pool == NULL)
+        return false;
     struct hd_router_start start = {
         .seed = hd_mix64(s->o.seed ^ hd_mix64(((uint64_t)node << 32) + n->incarnation + 1)),
         .shared_ids = s->o.shared_ids ? &s->ids : NULL,
-        .now = node_local(s, node, s->now)};
-    n->router = hd_router_create(n->region, s->o.region_bytes, &start);
+        .now = node_local(s, node, w->now)};
+    n->router = hd_router_create_in(n->pool, &start);
     return n->router != NULL;
 }
 
-static void drop_regions(struct hd_sim *s, struct node *n)
+static void drop_pools(struct hd_sim *s, struct node *n)
 {
-    if (n->region != NULL)
-        munmap(n->region, s->o.region_bytes);
-    if (n->old_region != NULL)
-        munmap(n->old_region, s->o.region_bytes);
-    n->region = n->old_region = NULL;
+    drop_pool(s, n->pool);
+    drop_pool(s, n->old_pool);
+    n->pool = n->old_pool = NULL;
     n->router = NULL;
     n->model = n->old_model = NULL;
 }
 
 /* The keeper tries again after a while, as after any death. */
-static void start_failed(struct hd_sim *s, uint32_t node)
+static void start_failed(struct worker *w, uint32_t node)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    s->stats.start_failures++;
-    munmap(n->region, s->o.region_bytes);
-    n->region = NULL;
+    w->stats.start_failures++;
+    drop_pool(s, n->pool);
+    n->pool = NULL;
     n->router = NULL;
     n->model = n->old_model;
     n->incarnation++;
-    n->pending_count = n->batch_count = 0;
-    effects_drop_held(n);
+    install_drop(w, n);
+    effects_drop_held(w, n);
     n->port_count = 0;
-    sim_push(s, s->now + START_AGAIN_NS, node, node, false, EV_START, NULL, n->incarnation);
+    worker_push(w, w->now + START_AGAIN_NS, node, node, false, EV_START, NULL, n->incarnation);
 }
 
 /* Timers armed in the start of a core show only in an answer. */
-static void first_deadline(struct hd_sim *s, uint32_t node)
+static void first_deadline(struct worker *w, uint32_t node)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    before_call(s, n);
-    struct hd_answer a = hd_router_due(n->router, node_local(s, node, s->now), &s->fx);
-    settle(s, node, a, s->now);
+    before_call(w, n);
+    struct hd_answer a = hd_router_due(n->router, node_local(s, node, w->now), &w->fx);
+    settle(w, node, a, w->now);
 }
 
-static int start_cores(struct hd_sim *s, uint32_t node, bool resumed)
+static int start_cores(struct worker *w, uint32_t node, bool resumed)
 {
+    struct hd_sim *s = w->s;
     int error = 0;
     for (unsigned i = 0; i < HD_SIM_CORES_MAX && s->o.cores[i] != 0 && error == 0; i++) {
-        error = start_core(s, node, s->o.cores[i], resumed, node_local(s, node, s->now));
+        error = start_core(w, node, s->o.cores[i], resumed, node_local(s, node, w->now));
         if (error == 0)
-            settle(s, node, (struct hd_answer){.deadline = HD_NEVER}, s->now);
+            settle(w, node, (struct hd_answer){.deadline = HD_NEVER}, w->now);
     }
     return error;
 }
 
-void node_start(struct hd_sim *s, uint32_t node)
+static void start_router(struct worker *w, uint32_t node)
 {
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     if (n->router != NULL)
         return;
-    bool resumed = n->process_died && n->old_region != NULL;
+    bool resumed = n->process_died && n->old_pool != NULL;
     n->start_queued = false;
-    s->stats.starts++;
+    w->stats.starts++;
     if (!n->powered) {
         n->powered = true;
         for (uint32_t i = 0; i < n->end_count; i++)
             link_changed(s, s->ends[s->ends_of[n->first_end + i]].link);
     }
-    int error = make_router(s, node) ? 0 : HD_ENOMEM;
+    int error = make_router(w, node) ? 0 : HD_ENOMEM;
     if (error == 0) {
         n->model = hd_router_model(n->router);
         n->timer_at = n->deadline = HD_NEVER;
@@ -415,43 +452,56 @@ void node_start(struct hd_sim *s, uint32_t node)
             error = adopt_all(n->model, n->old_model);
     }
     if (error == 0)
-        error = start_cores(s, node, resumed);
+        error = start_cores(w, node, resumed);
     if (error != 0) {
-        start_failed(s, node);
+        start_failed(w, node);
         return;
     }
-    if (n->old_region != NULL)
-        munmap(n->old_region, s->o.region_bytes);
-    n->old_region = NULL;
+    drop_pool(s, n->old_pool);
+    n->old_pool = NULL;
     n->old_model = NULL;
     n->process_died = false;
     sim_seen(s, HD_SIM_STARTED, node, 0, 0, NULL, 0);
-    first_deadline(s, node);
+    first_deadline(w, node);
     for (uint32_t i = 1; i <= n->end_count; i++)
-        tell_interface(s, node, sim_end_of(s, node, i));
+        tell_interface(w, node, sim_end_of(s, node, i));
     sim_fault(s);
+}
+
+void node_start(struct hd_sim *s, uint32_t node)
+{
+    start_router(sim_enter(s, node), node);
+}
+
+/* Its own event: the first start, or one more after a start that failed; its power is on. */
+void node_first_start(struct worker *w, uint32_t node, uint64_t incarnation)
+{
+    struct node *n = &w->s->nodes[node];
+    if (n->incarnation == incarnation && n->router == NULL && n->powered)
+        start_router(w, node);
 }
 
 void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
 {
+    struct worker *w = sim_enter(s, node);
     struct node *n = &s->nodes[node];
     sim_seen(s, HD_SIM_DIED, node, 0, death, NULL, 0);
     if (n->router != NULL && death == HD_SIM_DEATH_PROCESS) {
-        install_now(s, n);
-        n->old_region = n->region;
+        install_now(w, n);
+        n->old_pool = n->pool;
         n->old_model = n->model;
-        n->region = NULL;
+        n->pool = NULL;
         n->router = NULL;
         n->process_died = true;
     } else if (death != HD_SIM_DEATH_PROCESS) {
-        drop_regions(s, n);
+        drop_pools(s, n);
         n->process_died = false;
     }
     n->incarnation++;
-    n->pending_count = n->batch_count = 0;
+    install_drop(w, n);
     n->port_count = 0;
     n->timer_at = n->deadline = HD_NEVER;
-    effects_drop_held(n);
+    effects_drop_held(w, n);
     if (death == HD_SIM_DEATH_POWER && n->powered) {
         n->powered = false;
         for (uint32_t i = 0; i < n->end_count; i++)
@@ -470,10 +520,11 @@ void hd_sim_stop(struct hd_sim *s, uint32_t node)
     struct node *n = &s->nodes[node];
     if (n->router == NULL)
         return;
-    before_call(s, n);
-    hd_router_stop(n->router, node_local(s, node, s->now), &s->fx);
-    install_pull(s, node);
-    effects_consume(s, node);
+    struct worker *w = sim_enter(s, node);
+    before_call(w, n);
+    hd_router_stop(n->router, node_local(s, node, w->now), &w->fx);
+    install_pull(w, node);
+    effects_consume(w, node);
     node_die(s, node, HD_SIM_DEATH_SILENT);
 }
 
@@ -491,27 +542,27 @@ int hd_sim_add_key(struct hd_sim *s, uint32_t node, uint32_t handle, uint64_t se
 {
     struct node *n = &s->nodes[node];
     if (handle == 0) {
-        memset(n->keys, 0, sizeof n->keys);
+        n->key_count = 0;
         return 0;
     }
-    for (unsigned i = 0; i < HD_SIM_KEYS_MAX; i++) {
-        if (n->keys[i].handle != 0 && n->keys[i].handle != handle)
-            continue;
-        n->keys[i] = (struct key){handle, secret};
-        return 0;
-    }
-    return HD_ELIMIT;
+    if (n->keys == NULL)
+        n->keys = hd_pool_alloc(s->pool, HD_SIM_KEYS_MAX * sizeof *n->keys);
+    if (n->keys == NULL)
+        return HD_ENOMEM;
+    unsigned i = 0;
+    while (i < n->key_count && n->keys[i].handle != handle)
+        i++;
+    if (i == HD_SIM_KEYS_MAX)
+        return HD_ELIMIT;
+    n->keys[i] = (struct key){handle, secret};
+    if (i == n->key_count)
+        n->key_count++;
+    return 0;
 }
 
+/* What of a node lies outside of the image. */
 void node_free(struct hd_sim *s, uint32_t node)
 {
-    struct node *n = &s->nodes[node];
-    drop_regions(s, n);
-    effects_drop_held(n);
-    for (uint32_t i = 0; i < n->saved_count; i++)
-        free(n->saved[i].bytes);
-    free(n->saved);
-    free(n->held);
-    free(n->pending);
-    free(n->batches);
+    if (s->o.own_regions)
+        drop_pools(s, &s->nodes[node]);
 }

@@ -21,10 +21,10 @@
 #define QUIET_MS       10 /* between two reports of one matter at one node */
 #define NO_FLOW        UINT32_MAX
 
-struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len)
+struct packet *packet_make(struct worker *w, uint32_t from, uint32_t payload_len)
 {
     size_t block = sizeof(struct packet) + payload_len;
-    struct packet *p = hd_sim_slab_take(&s->slabs, block);
+    struct packet *p = hd_sim_slab_take(&w->slabs, block);
     memset(p, 0, sizeof *p);
     p->source = from;
     p->flow = NO_FLOW;
@@ -32,13 +32,13 @@ struct packet *packet_make(struct hd_sim *s, uint32_t from, uint32_t payload_len
     p->payload_len = payload_len;
     p->inner_hops = HOP_LIMIT;
     p->origin = true;
-    p->sent_at = s->now;
+    p->sent_at = w->now;
     return p;
 }
 
-void packet_free(struct hd_sim *s, struct packet *p)
+void packet_free(struct worker *w, struct packet *p)
 {
-    hd_sim_slab_give(&s->slabs, p, p->block);
+    hd_sim_slab_give(&w->slabs, p, p->block);
 }
 
 /* --- one step ------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t ad
         out->fate = HD_SIM_LINK_LOST;
         return;
     }
-    uint32_t mtu = s->links[e->link].o.mtu;
+    uint32_t mtu = sim_link(s, e->link)->mtu;
     if (p->size + (p->encap ? LABEL_BYTES : 0u) > mtu) {
         out->fate = HD_SIM_TOO_BIG;
         out->value = mtu;
@@ -136,7 +136,7 @@ static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step
         p->encap = true;
         p->label = out->label = r.out;
         p->outer_hops = HOP_LIMIT;
-        p->encap_at = s->now;
+        out->pushed = true;
         if (r.mtu != 0 && p->size > r.mtu) {
             out->fate = HD_SIM_TOO_BIG;
             out->value = r.mtu;
@@ -182,25 +182,25 @@ void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct p
  */
 
 /* True when this matter may be reported again; the data plane limits its own noise. */
-static bool speak(struct hd_sim *s, uint32_t node, uint32_t kind, const void *key, size_t len)
+static bool speak(struct worker *w, uint32_t node, uint32_t kind, const void *key, size_t len)
 {
     uint64_t h = hd_hash64((uint64_t)node << 8 | kind, key, len);
-    uint32_t until, now = (uint32_t)(s->now / 1000000);
-    if (hd_map_get(&s->quiet, h, &until) && now < until)
+    uint32_t until, now = (uint32_t)(w->now / 1000000);
+    if (hd_map_get(&w->quiet, h, &until) && now < until)
         return false;
-    HD_ASSERT(hd_map_set(&s->quiet, s->pool, h, now + QUIET_MS) == 0);
+    HD_ASSERT(hd_map_set(&w->quiet, w->pool, h, now + QUIET_MS) == 0);
     return true;
 }
 
-static void report(struct hd_sim *s, uint32_t node, uint32_t from, hd_time at,
+static void report(struct worker *w, uint32_t node, uint32_t from, hd_time at,
                    const struct hd_in_report *r)
 {
-    struct report *copy = hd_sim_slab_take(&s->slabs, sizeof *copy);
-    *copy = (struct report){.core = s->o.cores[0], .r = *r};
-    sim_push(s, at, node, from, false, EV_REPORT, copy, 0);
+    struct report *copy = hd_sim_slab_take(&w->slabs, sizeof *copy);
+    *copy = (struct report){.core = w->s->o.cores[0], .r = *r};
+    worker_push(w, at, node, from, false, EV_REPORT, copy, 0);
 }
 
-static void report_fate(struct hd_sim *s, uint32_t node, const struct packet *p,
+static void report_fate(struct worker *w, uint32_t node, const struct packet *p,
                         const struct step *st)
 {
     static const uint8_t kinds[HD_SIM_FATES] = {
@@ -217,84 +217,81 @@ static void report_fate(struct hd_sim *s, uint32_t node, const struct packet *p,
                              .value = st->value,
                              .packets = 1,
                              .to = p->to,
-                             .source = hd_sim_address(s, p->encap ? p->outer_source : p->source),
+                             .source = hd_sim_address(w->s, p->encap ? p->outer_source : p->source),
                              .label = st->label};
     const void *key = p->encap ? (const void *)&st->label : (const void *)&p->to;
     size_t len = p->encap ? sizeof st->label : sizeof p->to;
-    if (!speak(s, node, kind, key, len))
+    if (!speak(w, node, kind, key, len))
         return;
     if (kind == HD_REPORT_TOO_BIG && p->encap && p->outer_source != node)
-        report(s, p->outer_source, node, s->now + (s->now - p->encap_at) + HD_US(1), &r);
+        report(w, p->outer_source, node, w->now + (w->now - p->encap_at) + HD_US(1), &r);
     else
-        report(s, node, node, s->now, &r);
+        report(w, node, node, w->now, &r);
 }
 
 /* First packet to a destination at its source, then what came since, at most every 8 s. */
-static void note_flow(struct hd_sim *s, uint32_t node, const struct packet *p)
+static void note_flow(struct worker *w, uint32_t node, const struct packet *p)
 {
     uint64_t h = hd_hash64(node, p->to.b, sizeof p->to.b);
     uint32_t at;
-    if (!hd_map_get(&s->flow_index, h, &at)) {
-        if (s->flows_seen_count == s->flows_seen_cap) {
-            s->flows_seen_cap = s->flows_seen_cap == 0 ? 64 : s->flows_seen_cap * 2;
-            s->flows_seen = hd_sim_grow(s->flows_seen, s->flows_seen_cap, sizeof *s->flows_seen);
-        }
-        at = s->flows_seen_count++;
-        s->flows_seen[at] = (struct flow_seen){.last = -FLOW_REPORT_NS};
-        HD_ASSERT(hd_map_set(&s->flow_index, s->pool, h, at) == 0);
+    if (!hd_map_get(&w->flow_index, h, &at)) {
+        if (w->flows_seen_count == w->flows_seen_cap)
+            w->flows_seen =
+                hd_sim_more(w->pool, w->flows_seen, &w->flows_seen_cap, sizeof *w->flows_seen);
+        at = w->flows_seen_count++;
+        w->flows_seen[at] = (struct flow_seen){.last = -FLOW_REPORT_NS};
+        HD_ASSERT(hd_map_set(&w->flow_index, w->pool, h, at) == 0);
     }
-    struct flow_seen *f = &s->flows_seen[at];
+    struct flow_seen *f = &w->flows_seen[at];
     f->packets++;
-    if (s->now - f->last < FLOW_REPORT_NS)
+    if (w->now - f->last < FLOW_REPORT_NS)
         return;
     struct hd_in_report r = {.kind = HD_REPORT_FLOW, .packets = f->packets, .to = p->to};
-    f->last = s->now;
+    f->last = w->now;
     f->packets = 0;
-    report(s, node, node, s->now, &r);
+    report(w, node, node, w->now, &r);
 }
 
-static void count_usage(struct hd_sim *s, uint32_t node, enum hd_object_kind kind, uint32_t index,
+static void count_usage(struct worker *w, uint32_t node, enum hd_object_kind kind, uint32_t index,
                         uint32_t bytes)
 {
     uint64_t key = (uint64_t)node << 34 | (uint64_t)kind << 32 | index;
     uint32_t at;
     if (index == 0)
         return;
-    if (!hd_map_get(&s->usage_index, key, &at)) {
-        if (s->usage_count == s->usage_cap) {
-            s->usage_cap = s->usage_cap == 0 ? 64 : s->usage_cap * 2;
-            s->usages = hd_sim_grow(s->usages, s->usage_cap, sizeof *s->usages);
-        }
-        at = s->usage_count++;
-        s->usages[at] = (struct usage){0};
-        HD_ASSERT(hd_map_set(&s->usage_index, s->pool, key, at) == 0);
+    if (!hd_map_get(&w->usage_index, key, &at)) {
+        if (w->usage_count == w->usage_cap)
+            w->usages = hd_sim_more(w->pool, w->usages, &w->usage_cap, sizeof *w->usages);
+        at = w->usage_count++;
+        w->usages[at] = (struct usage){0};
+        HD_ASSERT(hd_map_set(&w->usage_index, w->pool, key, at) == 0);
     }
-    s->usages[at].packets++;
-    s->usages[at].bytes += bytes;
+    w->usages[at].packets++;
+    w->usages[at].bytes += bytes;
 }
 
 /* --- packets on their way ------------------------------------------------------------------------
  */
 
-static void deliver_payload(struct hd_sim *s, uint32_t node, const struct packet *p)
+static void deliver_payload(struct worker *w, uint32_t node, const struct packet *p)
 {
     size_t size = sizeof(struct datagram) + p->payload_len;
-    struct datagram *d = hd_sim_slab_take(&s->slabs, size);
+    struct datagram *d = hd_sim_slab_take(&w->slabs, size);
     *d = (struct datagram){.len = p->payload_len,
                            .size = (uint32_t)size,
                            .end = HD_SIM_NONE,
                            .number = p->number,
                            .hop_limit = p->inner_hops,
                            .traffic_class = p->traffic_class,
-                           .from = hd_sim_address(s, p->source),
+                           .from = hd_sim_address(w->s, p->source),
                            .to = p->to};
     memcpy(d->bytes, p->payload, p->payload_len);
-    sim_push(s, s->now, node, node, false, EV_DATAGRAM, d, 0);
+    worker_push(w, w->now, node, node, false, EV_DATAGRAM, d, 0);
 }
 
-static void flow_arrived(struct hd_sim *s, const struct packet *p)
+static void flow_arrived(struct worker *w, const struct packet *p)
 {
-    struct hd_sim_flow *f = &s->flows[p->flow];
+    struct hd_sim_flow *f = &w->s->flows[p->flow];
     if (f->arrived == 0) {
         f->last_at = p->sent_at;
     } else if (p->sequence == f->last_arrived) {
@@ -306,70 +303,80 @@ static void flow_arrived(struct hd_sim *s, const struct packet *p)
     f->arrived++;
     if (p->sequence > f->last_arrived)
         f->last_arrived = p->sequence;
-    if (s->now - f->last_at > f->longest_gap_ns) {
-        f->longest_gap_ns = s->now - f->last_at;
-        f->gap_at = s->now;
+    if (w->now - f->last_at > f->longest_gap_ns) {
+        f->longest_gap_ns = w->now - f->last_at;
+        f->gap_at = w->now;
     }
-    f->last_at = s->now;
-    f->worst_delay_ns = HD_MAX(f->worst_delay_ns, s->now - p->sent_at);
+    f->last_at = w->now;
+    f->worst_delay_ns = HD_MAX(f->worst_delay_ns, w->now - p->sent_at);
 }
 
-static void end_packet(struct hd_sim *s, uint32_t node, struct packet *p, const struct step *st)
+/* A packet may end anywhere: this is the one number of a flow that all workers count up. */
+void packet_count_fate(struct worker *w, const struct packet *p, enum hd_sim_fate fate)
 {
-    s->stats.fates[st->fate]++;
-    sim_seen(s, HD_SIM_PACKET, node, p->source, st->fate, NULL, 0);
-    if (st->fate == HD_SIM_ARRIVED) {
+    w->stats.fates[fate]++;
+    if (p->flow < w->s->flow_count)
+        __atomic_fetch_add(&w->s->flows[p->flow].fates[fate], 1, __ATOMIC_RELAXED);
+}
+
+static void end_packet(struct worker *w, uint32_t node, struct packet *p, const struct step *st)
+{
+    struct hd_sim *s = w->s;
+    enum hd_sim_fate fate = st->fate;
+    if (fate == HD_SIM_ARRIVED && p->flow < s->flow_count && s->flows[p->flow].to != node)
+        fate = HD_SIM_NO_ROUTE; /* somebody claims an address that is not its own */
+    packet_count_fate(w, p, fate);
+    sim_seen(s, HD_SIM_PACKET, node, p->source, fate, NULL, 0);
+    if (fate == HD_SIM_ARRIVED) {
         if (p->payload_len > 0)
-            deliver_payload(s, node, p);
+            deliver_payload(w, node, p);
         else if (p->flow != NO_FLOW)
-            flow_arrived(s, p);
+            flow_arrived(w, p);
     } else {
-        report_fate(s, node, p, st);
+        report_fate(w, node, p, st);
     }
-    if (p->flow != NO_FLOW)
-        s->flows[p->flow].fates[st->fate]++;
-    if (st->fate == HD_SIM_HOP_LIMIT && s->checks.loops)
+    if (fate == HD_SIM_HOP_LIMIT && s->checks.loops)
         sim_fail(s, "a packet from node %u ran out of hops at node %u", p->source, node);
-    packet_free(s, p);
+    packet_free(w, p);
 }
 
-static void go_on(struct hd_sim *s, uint32_t node, struct packet *p, const struct step *st)
+static void go_on(struct worker *w, uint32_t node, struct packet *p, const struct step *st)
 {
+    if (st->pushed)
+        p->encap_at = w->now;
     if (st->next == HD_SIM_NONE) {
-        end_packet(s, node, p, st);
+        end_packet(w, node, p, st);
         return;
     }
-    s->stats.packet_hops++;
-    count_usage(s, node, HD_OBJ_ADJ, st->adj, p->size);
-    count_usage(s, node, HD_OBJ_LABEL, st->label_index, p->size);
-    link_send_packet(s, &s->ends[st->next], p);
+    w->stats.packet_hops++;
+    count_usage(w, node, HD_OBJ_ADJ, st->adj, p->size);
+    count_usage(w, node, HD_OBJ_LABEL, st->label_index, p->size);
+    link_send_packet(w, &w->s->ends[st->next], p);
 }
 
-void packet_arrive(struct hd_sim *s, uint32_t node, struct packet *p)
+void packet_arrive(struct worker *w, uint32_t node, struct packet *p)
 {
-    const struct end *in = &s->ends[p->end];
+    const struct end *in = &w->s->ends[p->end];
     struct step st = {.fate = HD_SIM_LINK_LOST, .next = HD_SIM_NONE};
-    if (p->epoch == s->links[in->link].epoch)
-        packet_step(s, node, in, p, &st);
-    go_on(s, node, p, &st);
+    if (p->epoch == w->s->links[in->link].epoch)
+        packet_step(w->s, node, in, p, &st);
+    go_on(w, node, p, &st);
 }
 
-void packet_originate(struct hd_sim *s, uint32_t from, struct packet *p)
+void packet_originate(struct worker *w, uint32_t from, struct packet *p)
 {
     struct step st;
-    s->stats.packets_sent++;
-    if (s->nodes[from].router != NULL)
-        note_flow(s, from, p);
-    packet_step(s, from, NULL, p, &st);
-    go_on(s, from, p, &st);
+    w->stats.packets_sent++;
+    if (w->s->nodes[from].router != NULL)
+        note_flow(w, from, p);
+    packet_step(w->s, from, NULL, p, &st);
+    go_on(w, from, p, &st);
 }
 
 uint32_t hd_sim_add_flow(struct hd_sim *s, uint32_t from, uint32_t to)
 {
-    if (s->flow_count == s->flow_cap) {
-        s->flow_cap = s->flow_cap == 0 ? 16 : s->flow_cap * 2;
-        s->flows = hd_sim_grow(s->flows, s->flow_cap, sizeof *s->flows);
-    }
+    if (s->flow_count == s->flow_cap)
+        s->flows = hd_sim_more(s->pool, s->flows, &s->flow_cap, sizeof *s->flows);
     s->flows[s->flow_count] = (struct hd_sim_flow){.from = from, .to = to};
     return s->flow_count++;
 }
@@ -384,9 +391,11 @@ uint32_t hd_sim_flow_count(const struct hd_sim *s)
     return s->flow_count;
 }
 
-void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow)
+/* From a node of the worker. */
+void packet_probe(struct worker *w, uint32_t from, uint32_t to, uint32_t size, uint32_t flow)
 {
-    struct packet *p = packet_make(s, from, 0);
+    struct hd_sim *s = w->s;
+    struct packet *p = packet_make(w, from, 0);
     p->to = hd_sim_address(s, to);
     p->size = size;
     if (flow < s->flow_count) {
@@ -394,7 +403,12 @@ void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t s
         p->sequence = ++s->flows[flow].next_sequence;
         s->flows[flow].sent++;
     }
-    packet_originate(s, from, p);
+    packet_originate(w, from, p);
+}
+
+void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow)
+{
+    packet_probe(sim_enter(s, from), from, to, size, flow);
 }
 
 const char *hd_sim_fate_name(enum hd_sim_fate f)

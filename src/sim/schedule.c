@@ -12,23 +12,30 @@ static void queue_event(struct hd_sim *s, uint32_t number)
                  NULL, number);
 }
 
+/* A probe is its source's own: it sends and queues its next packet on the source's worker. */
+static void queue_probe(struct worker *w, uint32_t number, hd_time at)
+{
+    uint32_t from = w->s->sc->probes[number].from;
+    worker_push(w, at, from, from, false, EV_PROBE, NULL, number);
+}
+
 void schedule_start(struct hd_sim *s)
 {
     queue_event(s, 0);
     for (uint32_t i = 0; i < s->sc->probe_count; i++) {
         const struct hd_scenario_probe *p = &s->sc->probes[i];
         (void)hd_sim_add_flow(s, p->from, p->to);
-        sim_push(s, p->start_ns, p->from, WORLD, false, EV_PROBE, NULL, i);
+        queue_probe(sim_enter(s, p->from), i, p->start_ns);
     }
 }
 
-void schedule_probe(struct hd_sim *s, uint64_t number)
+void schedule_probe(struct worker *w, uint64_t number)
 {
-    const struct hd_scenario_probe *p = &s->sc->probes[number];
-    hd_time next = s->now + HD_MAX(p->interval_ns, HD_US(1));
-    hd_sim_send_packet(s, p->from, p->to, p->size + 48, (uint32_t)number);
+    const struct hd_scenario_probe *p = &w->s->sc->probes[number];
+    hd_time next = w->now + HD_MAX(p->interval_ns, HD_US(1));
+    packet_probe(w, p->from, p->to, p->size + 48, (uint32_t)number);
     if (next < p->stop_ns)
-        sim_push(s, next, p->from, WORLD, false, EV_PROBE, NULL, number);
+        queue_probe(w, (uint32_t)number, next);
 }
 
 static void restart(struct hd_sim *s, const struct hd_scenario_event *e)

@@ -144,7 +144,8 @@ static void test_queue_against_a_sorted_list(void **unused)
 {
     enum { N = 5000 };
     struct hd_sim_event *list = calloc(N, sizeof *list), e;
-    struct hd_sim_queue q = {0};
+    void *region = test_region(4 << 20);
+    struct hd_sim_queue q = {.pool = hd_pool_create(region, 4 << 20)};
     struct hd_random r;
     hd_random_seed(&r, test_seed(__func__), 0);
     for (uint32_t i = 0; i < N; i++) {
@@ -166,7 +167,7 @@ static void test_queue_against_a_sorted_list(void **unused)
     while (hd_sim_queue_pop(&q, HD_NEVER, &e))
         assert_int_equal(by_order(&e, &list[at++]), 0);
     assert_int_equal(at, N);
-    hd_sim_queue_free(&q);
+    free(region);
     free(list);
 }
 
