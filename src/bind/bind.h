@@ -35,6 +35,7 @@ enum hd_column_type {
     HD_COL_AGE,      /* hd_time: the same in JSON, "4 min 12 s" in tables */
     HD_COL_CHARS,    /* char[size], ends at the first NUL */
     HD_COL_IDS, /* struct hd_id[size]; a uint16_t at `aux_offset` says how many there are in all */
+    HD_COL_TEXTS, /* char[most][size]; a uint16_t at `aux_offset` says how many are used */
 };
 
 #define HD_COL_KEY     0x01 /* part of the row's key; a label of its metrics */
@@ -42,6 +43,7 @@ enum hd_column_type {
 #define HD_COL_SHOW    0x04 /* in the default text table */
 #define HD_COL_UNKNOWN 0x08 /* all bytes zero: unknown; null in JSON, "-" in tables */
 #define HD_COL_IFINDEX 0x10 /* an interface: who knows its name shows that */
+#define HD_COL_START   0x20 /* configuration that processes read when they start */
 
 /* How good a value is; a terminal shows it in colour. */
 enum hd_tone { HD_TONE_PLAIN = 0, HD_TONE_GOOD, HD_TONE_WARN, HD_TONE_BAD };
@@ -59,7 +61,8 @@ struct hd_column {
     uint16_t offset;
     uint16_t size; /* bytes of a number or string, items of a list */
     uint16_t aux_offset;
-    uint8_t type; /* enum hd_column_type */
+    uint16_t most; /* texts there is room for */
+    uint8_t type;  /* enum hd_column_type */
     uint8_t flags;
     uint8_t names_count;
     const struct hd_enum_name *names;

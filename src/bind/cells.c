@@ -175,6 +175,32 @@ static void duration_format(const struct hd_column *c, hd_time ns, char *buf)
                  us % 1000);
 }
 
+uint16_t hd_column_texts(const struct hd_column *c, const void *row)
+{
+    uint16_t n;
+
+    memcpy(&n, (const uint8_t *)row + c->aux_offset, sizeof n);
+    return HD_MIN(n, c->most);
+}
+
+const char *hd_column_text_at(const struct hd_column *c, const void *row, uint16_t i)
+{
+    return (const char *)at(c, row) + (size_t)i * c->size;
+}
+
+static void texts_cell(const struct hd_column *c, const void *row, char *buf)
+{
+    size_t used = 0;
+
+    buf[0] = '\0';
+    for (uint16_t i = 0; i < hd_column_texts(c, row); i++) {
+        char one[HD_CELL_MAX];
+        clean_copy(one, hd_column_text_at(c, row, i), c->size);
+        int n = snprintf(buf + used, HD_CELL_MAX - used, "%s%s", i > 0 ? " " : "", one);
+        used = HD_MIN(used + (size_t)HD_MAX(n, 0), (size_t)HD_CELL_MAX - 1);
+    }
+}
+
 static enum hd_tone enum_cell(const struct hd_column *c, const void *row, char *buf)
 {
     const struct hd_enum_name *e = hd_column_enum(c, row);
@@ -215,6 +241,9 @@ enum hd_tone hd_row_cell(const struct hd_column *c, const void *row, char *buf)
         snprintf(buf, HD_CELL_MAX, "%u nodes", len);
         break;
     }
+    case HD_COL_TEXTS:
+        texts_cell(c, row, buf);
+        break;
     default:
         hd_column_text(c, row, buf);
     }

@@ -43,6 +43,13 @@ struct hd_lists {
 
 extern const struct hd_lists hd_lists_kira, hd_lists_model, hd_lists_sample, hd_lists_driver;
 
+/* A list of configuration that is shown as well. */
+extern const struct hd_list hd_list_sample_objects;
+
+/* How many texts of a list of texts are used; and the one with this number, below it. */
+uint16_t hd_column_texts(const struct hd_column *c, const void *row);
+const char *hd_column_text_at(const struct hd_column *c, const void *row, uint16_t i);
+
 /* Why an interface is left out (enum hd_if_why), which several lists show. */
 extern const struct hd_enum_name hd_names_why[];
 

@@ -25,6 +25,16 @@ static void ids_json(const struct hd_column *c, const void *row, struct hd_json 
     hd_json_end(j);
 }
 
+static void texts_json(const struct hd_column *c, const void *row, struct hd_json *j)
+{
+    hd_json_array(j);
+    for (uint16_t i = 0; i < hd_column_texts(c, row); i++) {
+        const char *text = hd_column_text_at(c, row, i);
+        hd_json_string_n(j, text, strnlen(text, c->size));
+    }
+    hd_json_end(j);
+}
+
 static void value_json(const struct hd_column *c, const void *row, struct hd_json *j)
 {
     char text[HD_CELL_MAX];
@@ -51,6 +61,9 @@ static void value_json(const struct hd_column *c, const void *row, struct hd_jso
         return;
     case HD_COL_IDS:
         ids_json(c, row, j);
+        return;
+    case HD_COL_TEXTS:
+        texts_json(c, row, j);
         return;
     default:
         hd_column_text(c, row, text);

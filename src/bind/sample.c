@@ -23,9 +23,24 @@ static const struct hd_column event_columns[] = {
 #undef S
 };
 
+/* What the configuration gives is what the list shows. */
+static const struct hd_column object_columns[] = {
+#define S struct hd_sample_object
+    HD_COLUMN(S, number, UINT, "number", .heading = "NUMBER", .flags = HD_KEY | HD_SHOW),
+    HD_COLUMN(S, address, IP6, "address", .heading = "ADDRESS", .flags = HD_SHOW | HD_COL_UNKNOWN),
+    HD_COLUMN(S, weight, UINT, "weight", .heading = "WEIGHT", .flags = HD_SHOW),
+#undef S
+};
+
+const struct hd_list hd_list_sample_objects =
+    HD_LIST(HD_CORE_SAMPLE, HD_SAMPLE_LIST_OBJECTS, "objects", "What it was told to keep.",
+            struct hd_sample_object, object_columns, 0);
+
 static const struct hd_list lists[] = {
     HD_LIST(HD_CORE_SAMPLE, HD_SAMPLE_LIST_NEIGHBOURS, "neighbours", "Who was heard.",
             struct hd_sample_row_neighbour, neighbour_columns, 0),
+    HD_LIST(HD_CORE_SAMPLE, HD_SAMPLE_LIST_OBJECTS, "objects", "What it was told to keep.",
+            struct hd_sample_object, object_columns, 0),
     HD_LIST(HD_CORE_SAMPLE, HD_SAMPLE_LIST_EVENT, "events", "Neighbours that came and went.",
             struct hd_sample_row_event, event_columns, HD_LIST_EVENTS),
 };

@@ -28,6 +28,7 @@ static const struct {
     {HD_CORE_KIRA, HD_KIRA_LIST_EVENT, sizeof(struct hd_kira_row_event)},
     {HD_CORE_SAMPLE, HD_SAMPLE_LIST_NEIGHBOURS, sizeof(struct hd_sample_row_neighbour)},
     {HD_CORE_SAMPLE, HD_SAMPLE_LIST_EVENT, sizeof(struct hd_sample_row_event)},
+    {HD_CORE_SAMPLE, HD_SAMPLE_LIST_OBJECTS, sizeof(struct hd_sample_object)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS, sizeof(struct hd_row_driver)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_PROCESSES, sizeof(struct hd_row_process)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS, sizeof(struct hd_row_socket)},

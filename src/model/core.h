@@ -246,6 +246,12 @@ struct hd_core_ops {
     void (*due)(void *state, struct hd_ctx *c);
     /* Does at most `units` of pending work, a unit being a table entry or about 1 us. */
     void (*work)(void *state, struct hd_ctx *c, uint32_t units);
+    /*
+     * Whether `configure` would take this: 0, or the hd_error with which it would refuse. A change
+     * of several cores is checked by all of them before the first one takes its part, so nothing
+     * but HD_ENOMEM may be left for `configure` to refuse. NULL: nothing is checked beforehand.
+     */
+    int (*check)(const void *state, struct hd_ctx *c, const void *config, uint32_t len);
     /* Takes a whole new config struct: 0, or an hd_error and nothing changed. */
     int (*configure)(void *state, struct hd_ctx *c, const void *config, uint32_t len);
     /* Copies up to max rows of a list into out; sets cursor->end after the last. */

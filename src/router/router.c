@@ -325,6 +325,20 @@ int hd_router_configure(struct hd_router *r, uint8_t core, const void *config, u
     return error;
 }
 
+int hd_router_check(struct hd_router *r, uint8_t core, const void *config, uint32_t len,
+                    hd_time now)
+{
+    struct hd_effects none = {0}; /* a question has no effects */
+    struct slot *s = slot_of(r, core);
+
+    if (s == NULL)
+        return HD_ENOENT;
+    if (hd_core_ops(core)->check == NULL)
+        return 0;
+    struct hd_ctx c = context(r, s, now, &none);
+    return hd_core_ops(core)->check(s->state, &c, config, len);
+}
+
 uint32_t hd_router_rows(struct hd_router *r, uint8_t core, uint16_t list,
                         struct hd_row_cursor *cursor, void *out, uint32_t max, hd_time now)
 {
@@ -341,21 +355,26 @@ uint32_t hd_router_rows(struct hd_router *r, uint8_t core, uint16_t list,
     return hd_core_ops(core)->rows(s->state, &c, list, cursor, out, max);
 }
 
+void hd_router_stop_core(struct hd_router *r, uint8_t core, hd_time now, struct hd_effects *fx)
+{
+    struct slot *s = slot_of(r, core);
+
+    if (s == NULL)
+        return;
+    const struct hd_core_ops *ops = hd_core_ops(core);
+    struct hd_ctx c = context(r, s, now, fx);
+    uint32_t mark = fx->used;
+    ops->stop(s->state, &c);
+    r->slots[core] = NULL; /* what is left of it hears no more events */
+    hd_pool_free(r->pool, s->state, ops->state_size);
+    hd_pool_free(r->pool, s, sizeof *s);
+    deliver_events(r, mark, now, fx);
+}
+
 void hd_router_stop(struct hd_router *r, hd_time now, struct hd_effects *fx)
 {
-    for (unsigned i = HD_CORE_COUNT; i-- > 0;) {
-        struct slot *s = r->slots[i];
-        if (s == NULL)
-            continue;
-        const struct hd_core_ops *ops = hd_core_ops(s->core);
-        struct hd_ctx c = context(r, s, now, fx);
-        uint32_t mark = fx->used;
-        ops->stop(s->state, &c);
-        r->slots[i] = NULL; /* what is left of it hears no more events */
-        hd_pool_free(r->pool, s->state, ops->state_size);
-        hd_pool_free(r->pool, s, sizeof *s);
-        deliver_events(r, mark, now, fx);
-    }
+    for (unsigned i = HD_CORE_COUNT; i-- > 0;)
+        hd_router_stop_core(r, (uint8_t)i, now, fx);
 }
 
 struct hd_model *hd_router_model(struct hd_router *r)

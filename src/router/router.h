@@ -92,6 +92,11 @@ struct hd_answer hd_router_work(struct hd_router *r, uint32_t units, hd_time now
                                 struct hd_effects *fx);
 HD_MUST_USE int hd_router_configure(struct hd_router *r, uint8_t core, const void *config,
                                     uint32_t len, hd_time now, struct hd_effects *fx);
+/* Whether the core would take this configuration (core.h, check): 0, or why not. */
+HD_MUST_USE int hd_router_check(struct hd_router *r, uint8_t core, const void *config, uint32_t len,
+                                hd_time now);
+/* Says goodbye for one core and forgets it; the others go on. Nothing when it does not run. */
+void hd_router_stop_core(struct hd_router *r, uint8_t core, hd_time now, struct hd_effects *fx);
 uint32_t hd_router_rows(struct hd_router *r, uint8_t core, uint16_t list,
                         struct hd_row_cursor *cursor, void *out, uint32_t max, hd_time now);
 void hd_router_stop(struct hd_router *r, hd_time now, struct hd_effects *fx);

@@ -41,6 +41,7 @@ struct sample {
     struct hd_timerq timers;
     struct interface *interfaces[HD_SAMPLE_INTERFACES_MAX];
     struct neighbour *neighbours[HD_SAMPLE_NEIGHBOURS_MAX];
+    struct hd_sample_object *objects; /* config.object_count of them */
 };
 
 static const struct hd_ip6 group = {.b = HD_SAMPLE_GROUP};
@@ -261,14 +262,52 @@ static void on_command(struct sample *s, struct hd_ctx *c, const struct hd_in_co
 
 /* --- the contract ---------------------------------------------------------------------------- */
 
+static const struct hd_sample_object *objects_of(const struct hd_sample_config *c)
+{
+    return (const struct hd_sample_object *)(const void *)(c + 1);
+}
+
+/* Nothing may be wrong with a configuration but the want of memory once this has said yes. */
+static int check(const void *state, struct hd_ctx *c, const void *config, uint32_t len)
+{
+    const struct hd_sample_config *n = config;
+
+    if (len < sizeof *n || n->object_count > HD_SAMPLE_OBJECTS_MAX ||
+        len != sizeof *n + n->object_count * sizeof(struct hd_sample_object))
+        return HD_EINVAL;
+    if (n->hello_interval_ns <= 0 || n->hold_ns < n->hello_interval_ns)
+        return HD_EINVAL;
+    for (uint32_t i = 1; i < n->object_count; i++) {
+        if (objects_of(n)[i - 1].number >= objects_of(n)[i].number)
+            return HD_EINVAL;
+    }
+    return 0;
+}
+
+static size_t objects_size(const struct hd_sample_config *c)
+{
+    return c->object_count * sizeof(struct hd_sample_object);
+}
+
+/* A real protocol would merge the old list with the new one, which are both sorted. */
 static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
 {
     struct sample *s = state;
     const struct hd_sample_config *n = config;
+    struct hd_sample_object *objects = NULL;
+    int error = check(s, c, config, len);
 
-    if (len != sizeof *n || n->hello_interval_ns <= 0 || n->hold_ns < n->hello_interval_ns)
-        return HD_EINVAL;
+    if (error != 0)
+        return error;
+    if (n->object_count > 0) {
+        objects = hd_pool_alloc(c->pool, objects_size(n));
+        if (objects == NULL)
+            return HD_ENOMEM;
+        memcpy(objects, objects_of(n), objects_size(n));
+    }
+    hd_pool_free(c->pool, s->objects, objects_size(&s->config));
     uint32_t node = s->config.node; /* is kept when the new config does not name one */
+    s->objects = objects;
     s->config = *n;
     if (n->node == 0)
         s->config.node = node;
@@ -288,8 +327,10 @@ static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
     }
     int error =
         hd_timerq_reserve(&s->timers, c->pool, HD_SAMPLE_NEIGHBOURS_MAX + HD_SAMPLE_INTERFACES_MAX);
-    if (error != 0)
+    if (error != 0) {
+        hd_pool_free(c->pool, s->objects, objects_size(&s->config));
         return error;
+    }
     struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_OPEN_PORT, 0);
     if (e != NULL)
         e->u.port = (struct hd_fx_port){
@@ -331,6 +372,20 @@ static void work(void *state, struct hd_ctx *c, uint32_t units)
     /* Every input is answered at once: no table here is long enough to be walked in slices. */
 }
 
+/* The cursor is an index: the list changes as a whole, and a page more or less does no harm. */
+static uint32_t object_rows(const struct sample *s, struct hd_row_cursor *cursor,
+                            struct hd_sample_object *out, uint32_t max)
+{
+    uint32_t from = (uint32_t)HD_MIN(cursor->a, (uint64_t)s->config.object_count);
+    uint32_t n = HD_MIN(max, s->config.object_count - from);
+
+    if (n > 0)
+        memcpy(out, s->objects + from, n * sizeof *out);
+    cursor->a = from + n;
+    cursor->end = cursor->a >= s->config.object_count;
+    return n;
+}
+
 static uint32_t rows(const void *state, struct hd_ctx *c, uint16_t list,
                      struct hd_row_cursor *cursor, void *out, uint32_t max)
 {
@@ -338,6 +393,8 @@ static uint32_t rows(const void *state, struct hd_ctx *c, uint16_t list,
     struct hd_sample_row_neighbour *row = out;
     uint32_t n = 0;
 
+    if (list == HD_SAMPLE_LIST_OBJECTS)
+        return object_rows(s, cursor, out, max);
     for (;;) { /* the neighbour with the smallest number above the cursor */
         const struct neighbour *next = NULL;
         for (unsigned i = 0; i < HD_SAMPLE_NEIGHBOURS_MAX; i++) {
@@ -372,6 +429,7 @@ static void stop(void *state, struct hd_ctx *c)
     if (e != NULL)
         e->u.port.port = PORT;
     hd_timerq_free(&s->timers, c->pool);
+    hd_pool_free(c->pool, s->objects, objects_size(&s->config));
 }
 
 static struct hd_answer answer(const void *state)
@@ -388,6 +446,7 @@ const struct hd_core_ops hd_sample_ops = {
     .input = input,
     .due = due,
     .work = work,
+    .check = check,
     .configure = configure,
     .rows = rows,
     .stop = stop,

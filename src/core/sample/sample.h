@@ -17,9 +17,23 @@ extern const struct hd_core_ops hd_sample_ops;
 
 #define HD_SAMPLE_NEIGHBOURS_MAX 64
 #define HD_SAMPLE_INTERFACES_MAX 16
+#define HD_SAMPLE_OBJECTS_MAX    200000
 
+/* Something the core is told to keep: it stands for the lists of real protocols. */
+struct hd_sample_object {
+    uint32_t number; /* ascending in the list */
+    uint16_t weight;
+    uint16_t reserved;
+    struct hd_ip6 address;
+};
+
+/*
+ * What `start` and `configure` take: this head, then object_count struct hd_sample_object, nothing
+ * else.
+ */
 struct hd_sample_config {
     uint32_t node; /* own number; 0: a random one */
+    uint32_t object_count;
     hd_time hello_interval_ns;
     hd_time hold_ns;
 };
@@ -30,6 +44,7 @@ void hd_sample_config_default(struct hd_sample_config *c);
 enum hd_sample_list {
     HD_SAMPLE_LIST_NEIGHBOURS = 1, /* struct hd_sample_row_neighbour, by number */
     HD_SAMPLE_LIST_EVENT,          /* struct hd_sample_row_event: what HD_FX_EVENT carries */
+    HD_SAMPLE_LIST_OBJECTS,        /* struct hd_sample_object, by number */
 };
 
 struct hd_sample_row_neighbour {
