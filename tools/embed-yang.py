@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Our YANG modules as C: embed-yang.py FILE... > own_modules.h (run by Meson)."""
+import pathlib
+import sys
+
+print('/* Made by tools/embed-yang.py from yang/. */')
+print('static const struct {\n    const char *name, *text;\n} own_modules[] = {')
+for path in map(pathlib.Path, sys.argv[1:]):
+    print(f'    {{"{path.stem}",')
+    for line in path.read_text().splitlines():
+        text = line.replace('\\', '\\\\').replace('"', '\\"')
+        print(f'     "{text}\\n"')
+    print('    },')
+print('};')
