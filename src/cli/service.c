@@ -31,7 +31,7 @@ const char *hd_service_program(const char *name, char *buf, size_t size)
         self[n] = '\0';
         for (size_t i = 0; i < HD_ARRAY_LEN(beside); i++) {
             char copy[PATH_MAX];
-            strcpy(copy, self);
+            memcpy(copy, self, (size_t)n + 1);
             int len = snprintf(buf, size, "%s/%s%s", dirname(copy), beside[i], name);
             if (len > 0 && (size_t)len < size && access(buf, X_OK) == 0)
                 return buf;

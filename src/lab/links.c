@@ -395,11 +395,11 @@ static int finish_ends(struct hd_lab *lab)
 
 int hd_lab_links_create(struct hd_lab *lab)
 {
-    int *ns = calloc(lab->node_count, sizeof *ns);
+    int *ns = calloc((size_t)lab->node_count + 1, sizeof *ns);
     uint32_t opened = 0;
     int rc = ns == NULL ? hd_lab_fail(lab, HD_ENOMEM, "out of memory") : 0;
 
-    for (; rc == 0 && opened < lab->node_count; opened++) {
+    for (; ns != NULL && rc == 0 && opened < lab->node_count; opened++) {
         ns[opened] = hd_lab_ns_open(lab, opened);
         if (ns[opened] < 0) {
             rc = ns[opened];

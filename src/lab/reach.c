@@ -73,8 +73,7 @@ static int open_sockets(struct reach *x)
     x->sockets = malloc(sizeof *x->sockets * ((size_t)x->lab->node_count + 1));
     if (x->sockets == NULL)
         return hd_lab_fail(x->lab, HD_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < x->lab->node_count; i++)
-        x->sockets[i] = -1;
+    memset(x->sockets, 0xff, sizeof *x->sockets * ((size_t)x->lab->node_count + 1)); /* -1 */
     for (uint32_t i = 0; i < x->r->count; i++) {
         const uint32_t ends[] = {x->r->pairs[i].from, x->r->pairs[i].to};
 

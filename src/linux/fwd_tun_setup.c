@@ -432,9 +432,10 @@ static void setup_close(struct hd_fwd_setup *base, bool keep)
     struct tun_setup *s = (struct tun_setup *)base;
     if (!keep) {
         /* The other route goes with the device; what fails here was gone already. */
-        int ignored = hd_fwd_route_del(s->label_prefix, 0);
-        ignored = hd_fwd_device_del(s->ifindex);
-        (void)ignored;
+        int route = hd_fwd_route_del(s->label_prefix, 0);
+        int device = hd_fwd_device_del(s->ifindex);
+        (void)route;
+        (void)device;
         for (uint32_t i = 0; i < s->guard_count; i++) {
             hd_tun_unguard(s->guards[i].ifindex, s->guards[i].made_qdisc);
         }

@@ -83,7 +83,7 @@ int hd_key_save(const char *path, const struct hd_key *fabric, bool replace, cha
     }
     char line[HD_TOKEN_TEXT + 1];
     hd_token_format(fabric, line);
-    strcat(line, "\n");
+    memcpy(line + strlen(line), "\n", 2);
     /* fchmod: the umask may have taken bits that the owner needs. */
     int error = fchmod(fd, 0600) != 0 ? HD_ESYS : write_all(fd, line, strlen(line));
     sodium_memzero(line, sizeof line);

@@ -104,7 +104,7 @@ static int make_mesh(struct hd_scenario *s, const struct params *p, bool wrap)
     uint64_t n = (uint64_t)w * h;
     int rc = hd_scn_add_nodes(s, u32(n));
 
-    for (uint32_t i = 0; rc == 0 && i < s->node_count; i++) {
+    for (uint32_t i = 0; rc == 0 && w > 0 && i < s->node_count; i++) {
         uint32_t x = i % w, y = i / w;
 
         if (x + 1 < w)

@@ -170,6 +170,7 @@ static void take_values(const struct graphml *g, const xmlNode *n, struct hd_sce
     if (text != NULL && hd_scn_decimal((const char *)text, 0, &rate, &end) == 0 && *end == '\0')
         l->rate_bps = rate;
     xmlFree(text);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a place for each node */
     if (a->known && b->known)
         l->delay_ns = hd_scn_fibre_delay(a->latitude, a->longitude, b->latitude, b->longitude);
 }

@@ -81,7 +81,7 @@ static int read_id(const struct hd_scn_json *j, const json_t *v, const char *whe
         int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
         ok = high >= 0 && low >= 0;
-        n->id[i] = (uint8_t)(high << 4 | (low & 15));
+        n->id[i] = ok ? (uint8_t)(high << 4 | low) : 0;
     }
     n->has_id = ok;
     return ok ? 0 : hd_scn_json_fail(j, where, "id", "28 hexadecimal digits");
@@ -118,7 +118,7 @@ static int read_node(const struct hd_scn_json *j, const json_t *v, const char *w
     bool object = json_is_object(v);
     int rc = node_of_name(j, object ? json_object_get(v, "name") : v, where, &n);
 
-    if (rc < 0 || !object)
+    if (rc < 0 || n == NULL || !object)
         return rc;
     rc = hd_scn_json_object(j, v, where, fields, HD_ARRAY_LEN(fields), n, NULL);
     if (rc == 0 && json_is_false(json_object_get(v, "started")))

@@ -131,7 +131,7 @@ static int block_size(struct reader *r, const char *keyword, uint32_t *count)
 
 static int read_repetita_nodes(struct reader *r)
 {
-    uint32_t count;
+    uint32_t count = 0;
     int rc = block_size(r, "NODES", &count);
 
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
@@ -152,12 +152,12 @@ static int read_repetita_edge(struct reader *r)
 {
     struct hd_scenario_link *link;
     uint64_t v[5];
-    char *save, *word = strtok_r(r->line, BLANK, &save);
+    char *save;
 
+    strtok_r(r->line, BLANK, &save);
     for (int i = 0; i < 5; i++) {
-        const char *end;
+        const char *end, *word = strtok_r(NULL, BLANK, &save);
 
-        word = strtok_r(NULL, BLANK, &save);
         if (word == NULL || hd_scn_decimal(word, 0, &v[i], &end) < 0)
             return fail(r, "an edge line: label src dest weight bandwidth delay");
     }
