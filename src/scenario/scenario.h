@@ -155,6 +155,13 @@ HD_MUST_USE int hd_scenario_open(const char *path_or_generator, uint64_t seed,
 
 void hd_scenario_free(struct hd_scenario *s);
 
+/*
+ * Writes the scenario as JSON, spelled out. Reading it back gives an equal one, but an event of one
+ * of several parallel links then acts on each of them. 0, or an hd_error with a sentence in err.
+ */
+HD_MUST_USE int hd_scenario_write(const struct hd_scenario *s, const char *path, char *err,
+                                  size_t errlen);
+
 /* --- for those who build scenarios in code -------------------------------------------------------
  */
 
