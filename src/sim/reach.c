@@ -142,11 +142,16 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void look_at(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_reach *r,
-                    struct stretches *l)
+struct look {
+    struct hd_sim_reach *r;
+    struct stretches l;
+};
+
+static void look_at(void *user, struct hd_sim *s, uint32_t from, uint32_t to, uint32_t shortest)
 {
+    struct look *look = user;
+    struct hd_sim_reach *r = look->r;
     struct hd_sim_walk w;
-    uint32_t shortest = hd_sim_distance(s, from, to);
     r->pairs++;
     if (shortest == HD_SIM_NONE)
         return;
@@ -156,7 +161,7 @@ static void look_at(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_
     r->away += w.away ? 1 : 0;
     if (w.fate == HD_SIM_ARRIVED) {
         r->arrived++;
-        add_stretch(l, w.hops, shortest);
+        add_stretch(&look->l, w.hops, shortest);
         return;
     }
     check_broken_pair(s, from, to);
@@ -182,14 +187,15 @@ static void finish_stretch(struct stretches *l, struct hd_sim_reach *r)
 }
 
 /* Sampled: some sources, and for each of them as many destinations; one search per source. */
-void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r)
+void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
+                      void (*pair)(void *user, struct hd_sim *s, uint32_t from, uint32_t to,
+                                   uint32_t shortest),
+                      void *user)
 {
-    struct stretches l = {0};
     uint64_t n = s->node_count;
     uint64_t each = n;
     struct hd_random random;
     hd_random_seed(&random, seed, 0x9a17);
-    *r = (struct hd_sim_reach){.bad_from = HD_SIM_NONE, .bad_to = HD_SIM_NONE};
     bool all = sample == 0 || sample >= n * (n - 1);
     for (each = 1; !all && each < n && each * each < sample;)
         each++;
@@ -202,8 +208,15 @@ void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_si
         for (uint64_t j = 0; j < each; j++) {
             uint32_t to = (uint32_t)(all ? j : hd_random_below(&random, n));
             if (to != from && lives(s, to))
-                look_at(s, from, to, r, &l);
+                pair(user, s, from, to, hd_sim_distance(s, from, to));
         }
     }
-    finish_stretch(&l, r);
+}
+
+void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r)
+{
+    struct look look = {.r = r};
+    *r = (struct hd_sim_reach){.bad_from = HD_SIM_NONE, .bad_to = HD_SIM_NONE};
+    hd_sim_each_pair(s, sample, seed, look_at, &look);
+    finish_stretch(&look.l, r);
 }

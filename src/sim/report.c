@@ -12,45 +12,7 @@
 #include "lib/json.h"
 #include "sim/run.h"
 
-struct per_node {
-    uint64_t living, labels, labels_max, routes, routes_max, contacts, contacts_max;
-    uint64_t live, live_max, used_max, sent_max;
-};
-
-static uint32_t contacts_of(struct hd_sim *s, uint32_t node)
-{
-    struct hd_kira_row_status row;
-    struct hd_row_cursor cursor = {0};
-    uint32_t n = hd_router_rows(hd_sim_router(s, node), HD_CORE_KIRA, HD_KIRA_LIST_STATUS, &cursor,
-                                &row, 1, hd_sim_local_time(s, node));
-    return n == 1 ? row.contacts : 0;
-}
-
-static void collect(struct hd_sim *s, struct per_node *p)
-{
-    *p = (struct per_node){0};
-    for (uint32_t i = 0; i < hd_sim_node_count(s); i++) {
-        struct hd_sim_node_stats n;
-        hd_sim_node_stats(s, i, &n);
-        p->sent_max = HD_MAX(p->sent_max, n.sent);
-        if (!n.alive)
-            continue;
-        uint32_t contacts = contacts_of(s, i);
-        p->living++;
-        p->labels += n.labels;
-        p->labels_max = HD_MAX(p->labels_max, n.labels);
-        p->routes += n.routes;
-        p->routes_max = HD_MAX(p->routes_max, n.routes);
-        p->contacts += contacts;
-        p->contacts_max = HD_MAX(p->contacts_max, contacts);
-        p->live += n.pool_live;
-        p->live_max = HD_MAX(p->live_max, n.pool_live);
-        p->used_max = HD_MAX(p->used_max, n.pool_used);
-    }
-    p->living = HD_MAX(p->living, (uint64_t)1);
-}
-
-static const char *type_name(unsigned type)
+const char *hd_sim_type_name(unsigned type)
 {
     return type == HD_KIRA_ECHO_MAGIC ? "echo" : hd_kira_type_name((uint8_t)type);
 }
@@ -85,12 +47,6 @@ static void text_reach(const struct hd_sim_run *r)
             printf(", %llu %s", (unsigned long long)r->last.fates[f],
                    hd_sim_fate_name((enum hd_sim_fate)f));
     }
-    printf("\nstretch:");
-    print_thousandths("mean", r->last.stretch_mean);
-    print_thousandths("p50", r->last.stretch_p50);
-    print_thousandths("p95", r->last.stretch_p95);
-    print_thousandths("p99", r->last.stretch_p99);
-    print_thousandths("max", r->last.stretch_max);
     printf("\n");
 }
 
@@ -126,7 +82,7 @@ static void text_flows(const struct hd_sim *s, const struct hd_scenario *sc)
 
 static void text_messages(const struct hd_sim *s, const struct hd_sim_run *r)
 {
-    const struct hd_sim_stats *st = hd_sim_stats(s);
+    const struct hd_sim_stats *st = &r->stats;
     uint64_t n = hd_sim_node_count(s);
     printf("messages: %llu, %llu bytes; per node %llu and %llu",
            (unsigned long long)st->datagrams_sent, (unsigned long long)st->datagram_bytes,
@@ -139,7 +95,7 @@ static void text_messages(const struct hd_sim *s, const struct hd_sim_run *r)
     printf("\n");
     for (unsigned t = 0; t < 256; t++) {
         if (st->by_type_count[t] > 0)
-            printf("  %-16s %10llu  %12llu bytes  per node %llu\n", type_name(t),
+            printf("  %-16s %10llu  %12llu bytes  per node %llu\n", hd_sim_type_name(t),
                    (unsigned long long)st->by_type_count[t],
                    (unsigned long long)st->by_type_bytes[t],
                    (unsigned long long)(st->by_type_count[t] / n));
@@ -152,23 +108,58 @@ static void text_messages(const struct hd_sim *s, const struct hd_sim_run *r)
            (unsigned long long)st->fragmented);
 }
 
+static void text_spread(const char *name, const struct hd_sim_spread *x, const char *unit)
+{
+    printf("  %-9s mean %llu, p99 %llu, max %llu%s\n", name, (unsigned long long)x->mean,
+           (unsigned long long)x->p99, (unsigned long long)x->max, unit);
+}
+
+static void text_nodes(const struct hd_sim_census *c)
+{
+    struct hd_sim_spread x;
+    printf("per living node (%u):\n", c->living);
+    hd_sim_spread32(c->contacts, c->living, &x);
+    text_spread("contacts", &x, "");
+    hd_sim_spread32(c->labels, c->living, &x);
+    text_spread("labels", &x, "");
+    hd_sim_spread32(c->routes, c->living, &x);
+    text_spread("routes", &x, "");
+    hd_sim_spread64(c->memory, c->living, &x);
+    text_spread("memory", &x, " bytes");
+}
+
+static void text_pairs(const char *name, const struct hd_sim_stretch *l)
+{
+    if (l->len == 0)
+        return;
+    printf("  %-34s %8zu pairs ", name, l->len);
+    print_thousandths("mean", l->mean);
+    print_thousandths("p95", l->p95);
+    print_thousandths("p99", l->p99);
+    print_thousandths("max", l->max);
+    printf("  shortest %llu.%llu %%\n", (unsigned long long)(l->exact * 1000 / l->len / 10),
+           (unsigned long long)(l->exact * 1000 / l->len % 10));
+}
+
+static void text_end(const struct hd_sim_pairs *p)
+{
+    printf("stretch at the end, of %llu pairs looked at:\n", (unsigned long long)p->pairs);
+    text_pairs("all", &p->all);
+    text_pairs("to nodes that the source knows", &p->contacts);
+    text_pairs("first packet, by prefixes", &p->first);
+    text_pairs("the same pairs after they were used", &p->found);
+}
+
 void hd_sim_report_text(struct hd_sim *s, const struct hd_scenario *sc, const struct hd_sim_run *r)
 {
-    const struct hd_sim_stats *st = hd_sim_stats(s);
-    struct per_node p;
-    collect(s, &p);
+    const struct hd_sim_stats *st = &r->stats;
     printf("%s: %u nodes, %u links, until %lld ms\n", sc->origin, sc->node_count, sc->link_count,
-           (long long)hd_time_to_ms(hd_sim_now(s)));
+           (long long)hd_time_to_ms(r->ended_at));
     text_reach(r);
     text_outages(r);
     text_flows(s, sc);
-    printf("per node, mean and max: contacts %llu %llu, labels %llu %llu, routes %llu %llu, "
-           "memory %llu %llu bytes (most ever %llu)\n",
-           (unsigned long long)(p.contacts / p.living), (unsigned long long)p.contacts_max,
-           (unsigned long long)(p.labels / p.living), (unsigned long long)p.labels_max,
-           (unsigned long long)(p.routes / p.living), (unsigned long long)p.routes_max,
-           (unsigned long long)(p.live / p.living), (unsigned long long)p.live_max,
-           (unsigned long long)p.used_max);
+    text_end(&r->end);
+    text_nodes(&r->census);
     text_messages(s, r);
     printf("last change of a route: %lld ms; packets %llu, reports %llu, overlay stages that led "
            "away %llu\n",
@@ -177,7 +168,7 @@ void hd_sim_report_text(struct hd_sim *s, const struct hd_scenario *sc, const st
     printf("engine: %llu events in %llu ms, %llu inputs, %llu deadlines, digest %016llx\n",
            (unsigned long long)st->events, (unsigned long long)(r->wall_us / 1000),
            (unsigned long long)st->inputs, (unsigned long long)st->deadlines,
-           (unsigned long long)hd_sim_digest(s));
+           (unsigned long long)r->digest);
 }
 
 /* --- JSON ----------------------------------------------------------------------------------------
@@ -192,12 +183,6 @@ static void json_time(struct hd_json *j, const char *key, hd_time t)
         hd_json_decimal(j, t / 1000, 3);
 }
 
-static void json_decimal(struct hd_json *j, const char *key, uint32_t thousandths)
-{
-    hd_json_key(j, key);
-    hd_json_decimal(j, thousandths, 3);
-}
-
 static void json_reach(struct hd_json *j, const struct hd_sim_run *r)
 {
     hd_json_key(j, "reachability");
@@ -207,20 +192,14 @@ static void json_reach(struct hd_json *j, const struct hd_sim_run *r)
         json_time(j, "at_ms", r->marks[i].at);
         hd_json_kv_uint(j, "connected", r->marks[i].connected);
         hd_json_kv_uint(j, "arrived", r->marks[i].arrived);
+        hd_json_kv_uint(j, "messages", r->marks[i].messages);
+        hd_json_kv_uint(j, "message_bytes", r->marks[i].bytes);
         hd_json_end(j);
     }
     hd_json_end(j);
     json_time(j, "all_pairs_at_ms", r->converged_at);
     hd_json_kv_uint(j, "connected", r->last.connected);
     hd_json_kv_uint(j, "arrived", r->last.arrived);
-    hd_json_key(j, "stretch");
-    hd_json_object(j);
-    json_decimal(j, "mean", r->last.stretch_mean);
-    json_decimal(j, "p50", r->last.stretch_p50);
-    json_decimal(j, "p95", r->last.stretch_p95);
-    json_decimal(j, "p99", r->last.stretch_p99);
-    json_decimal(j, "max", r->last.stretch_max);
-    hd_json_end(j);
     hd_json_key(j, "faults");
     hd_json_array(j);
     for (unsigned i = 0; i < r->outage_count; i++) {
@@ -255,26 +234,76 @@ static void json_flows(struct hd_json *j, const struct hd_sim *s, const struct h
     hd_json_end(j);
 }
 
-static void json_nodes(struct hd_json *j, const struct per_node *p)
+static void json_spread(struct hd_json *j, const char *key, const struct hd_sim_spread *x)
 {
-    hd_json_key(j, "per_node");
+    hd_json_key(j, key);
     hd_json_object(j);
-    hd_json_kv_uint(j, "living", p->living);
-    hd_json_kv_uint(j, "contacts_mean", p->contacts / p->living);
-    hd_json_kv_uint(j, "contacts_max", p->contacts_max);
-    hd_json_kv_uint(j, "labels_mean", p->labels / p->living);
-    hd_json_kv_uint(j, "labels_max", p->labels_max);
-    hd_json_kv_uint(j, "routes_mean", p->routes / p->living);
-    hd_json_kv_uint(j, "routes_max", p->routes_max);
-    hd_json_kv_uint(j, "memory_mean_bytes", p->live / p->living);
-    hd_json_kv_uint(j, "memory_max_bytes", p->live_max);
-    hd_json_kv_uint(j, "memory_used_max_bytes", p->used_max);
+    hd_json_kv_uint(j, "mean", x->mean);
+    hd_json_kv_uint(j, "p50", x->p50);
+    hd_json_kv_uint(j, "p99", x->p99);
+    hd_json_kv_uint(j, "max", x->max);
     hd_json_end(j);
 }
 
-static void json_messages(struct hd_json *j, const struct hd_sim *s, const struct hd_sim_run *r)
+static void json_nodes(struct hd_json *j, const struct hd_sim_census *c)
 {
-    const struct hd_sim_stats *st = hd_sim_stats(s);
+    const struct {
+        const char *name;
+        const uint32_t *small;
+        const uint64_t *large;
+    } figures[] = {
+        {"contacts", c->contacts, NULL},      {"labels", c->labels, NULL},
+        {"routes", c->routes, NULL},          {"memory_bytes", NULL, c->memory},
+        {"memory_most_bytes", NULL, c->used}, {"messages_sent", NULL, c->sent},
+    };
+    struct hd_sim_spread x;
+    hd_json_key(j, "per_node");
+    hd_json_object(j);
+    hd_json_kv_uint(j, "living", c->living);
+    for (unsigned i = 0; i < HD_ARRAY_LEN(figures); i++) {
+        if (figures[i].small != NULL)
+            hd_sim_spread32(figures[i].small, c->living, &x);
+        else
+            hd_sim_spread64(figures[i].large, c->living, &x);
+        json_spread(j, figures[i].name, &x);
+    }
+    hd_json_end(j);
+}
+
+static void json_decimal(struct hd_json *j, const char *key, uint32_t thousandths)
+{
+    hd_json_key(j, key);
+    hd_json_decimal(j, thousandths, 3);
+}
+
+static void json_stretch(struct hd_json *j, const char *key, const struct hd_sim_stretch *l)
+{
+    hd_json_key(j, key);
+    hd_json_object(j);
+    hd_json_kv_uint(j, "pairs", l->len);
+    hd_json_kv_uint(j, "shortest", l->exact);
+    json_decimal(j, "mean", l->mean);
+    json_decimal(j, "p50", l->p50);
+    json_decimal(j, "p95", l->p95);
+    json_decimal(j, "p99", l->p99);
+    json_decimal(j, "max", l->max);
+    hd_json_end(j);
+}
+
+static void json_end_pairs(struct hd_json *j, const struct hd_sim_pairs *p)
+{
+    hd_json_key(j, "stretch");
+    hd_json_object(j);
+    json_stretch(j, "all", &p->all);
+    json_stretch(j, "contacts", &p->contacts);
+    json_stretch(j, "first_packet", &p->first);
+    json_stretch(j, "after_use", &p->found);
+    hd_json_end(j);
+}
+
+static void json_messages(struct hd_json *j, const struct hd_sim_run *r)
+{
+    const struct hd_sim_stats *st = &r->stats;
     hd_json_kv_uint(j, "messages", st->datagrams_sent);
     hd_json_kv_uint(j, "message_bytes", st->datagram_bytes);
     hd_json_kv_uint(j, "messages_until_all_pairs", r->messages_at_convergence);
@@ -285,7 +314,7 @@ static void json_messages(struct hd_json *j, const struct hd_sim *s, const struc
         if (st->by_type_count[t] == 0)
             continue;
         hd_json_object(j);
-        hd_json_kv_string(j, "type", type_name(t));
+        hd_json_kv_string(j, "type", hd_sim_type_name(t));
         hd_json_kv_uint(j, "number", t);
         hd_json_kv_uint(j, "messages", st->by_type_count[t]);
         hd_json_kv_uint(j, "bytes", st->by_type_bytes[t]);
@@ -294,36 +323,37 @@ static void json_messages(struct hd_json *j, const struct hd_sim *s, const struc
     hd_json_end(j);
 }
 
-int hd_sim_report_json(struct hd_sim *s, const struct hd_scenario *sc, const struct hd_sim_run *r)
+char *hd_sim_report_json(struct hd_sim *s, const struct hd_scenario *sc, const struct hd_sim_run *r)
 {
-    const struct hd_sim_stats *st = hd_sim_stats(s);
+    const struct hd_sim_stats *st = &r->stats;
     struct hd_json j;
-    struct per_node p;
     char digest[17];
-    collect(s, &p);
     hd_json_init(&j);
     hd_json_object(&j);
+    hd_json_kv_string(&j, "schema", "heddle-sim-summary/1");
     hd_json_kv_string(&j, "scenario", sc->origin);
+    if (r->command != NULL)
+        hd_json_kv_string(&j, "command", r->command);
+    hd_json_kv_uint(&j, "seed", r->seed);
     hd_json_kv_uint(&j, "nodes", sc->node_count);
     hd_json_kv_uint(&j, "links", sc->link_count);
-    json_time(&j, "until_ms", hd_sim_now(s));
+    json_time(&j, "until_ms", r->ended_at);
     hd_json_kv_bool(&j, "ok", r->why[0] == 0);
     if (r->why[0] != 0)
         hd_json_kv_string(&j, "failure", r->why);
     json_reach(&j, r);
+    json_end_pairs(&j, &r->end);
     json_flows(&j, s, sc);
-    json_nodes(&j, &p);
-    json_messages(&j, s, r);
+    json_nodes(&j, &r->census);
+    json_messages(&j, r);
     json_time(&j, "last_route_change_ms", st->last_route_change);
     hd_json_kv_uint(&j, "events", st->events);
+    hd_json_kv_uint(&j, "workers", r->workers);
     hd_json_kv_uint(&j, "wall_ms", r->wall_us / 1000);
-    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)hd_sim_digest(s));
+    hd_json_kv_uint(&j, "cpu_ms", r->cpu_us / 1000);
+    hd_json_kv_uint(&j, "process_peak_bytes", r->peak_kib * 1024);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->digest);
     hd_json_kv_string(&j, "digest", digest);
     hd_json_end(&j);
-    char *text = hd_json_take(&j);
-    if (text == NULL)
-        return HD_ENOMEM;
-    puts(text);
-    free(text);
-    return 0;
+    return hd_json_take(&j);
 }

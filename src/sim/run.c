@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "lib/base.h"
@@ -121,16 +122,45 @@ static void look(struct hd_sim *s, struct hd_sim_run *r, uint64_t *epoch)
 static void mark(struct hd_sim *s, struct hd_sim_run *r, unsigned *next)
 {
     while (*next < HD_ARRAY_LEN(mark_ms) && HD_MS(mark_ms[*next]) <= hd_sim_now(s)) {
+        const struct hd_sim_stats *st = hd_sim_stats(s);
         r->marks[r->mark_count++] =
-            (struct hd_sim_mark){HD_MS(mark_ms[*next]), r->last.arrived, r->last.connected};
+            (struct hd_sim_mark){HD_MS(mark_ms[*next]), r->last.arrived, r->last.connected,
+                                 st->datagrams_sent, st->datagram_bytes};
         (*next)++;
     }
+}
+
+static void add_point(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_run *r,
+                      hd_time *next)
+{
+    if (r->series.every_ns <= 0 || hd_sim_now(s) < *next)
+        return;
+    hd_sim_series_add(s, sc, &r->last, r->wall_us, &r->series);
+    while (*next <= hd_sim_now(s))
+        *next += r->series.every_ns;
+}
+
+static void measure_end(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_run *r)
+{
+    struct rusage usage;
+    r->stats = *hd_sim_stats(s);
+    r->digest = hd_sim_digest(s);
+    r->ended_at = hd_sim_now(s);
+    hd_sim_census_take(s, sc, &r->census);
+    getrusage(RUSAGE_SELF, &usage);
+    r->cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    r->peak_kib = (uint64_t)usage.ru_maxrss;
+    hd_sim_pairs_measure(s, r->final_sample, r->seed, &r->end);
+    if (r->discover > 0 && hd_sim_failure(s) == NULL)
+        hd_sim_pairs_discover(s, r->discover, r->seed, HD_SEC(3), &r->end);
 }
 
 bool hd_sim_run_measured(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_run *r)
 {
     uint64_t started = wall_us(), epoch = 0;
     unsigned next_mark = 0;
+    hd_time next_point = 0;
     bool ok = true;
     r->converged_at = HD_NEVER;
     r->why[0] = 0;
@@ -141,10 +171,21 @@ bool hd_sim_run_measured(struct hd_sim *s, const struct hd_scenario *sc, struct 
         look(s, r, &epoch);
         mark(s, r, &next_mark);
         expect_now(s, sc, r, before);
+        r->wall_us = wall_us() - started;
+        add_point(s, sc, r, &next_point);
+        if (r->progress != NULL)
+            r->progress(r->progress_user, s, r);
     }
     expect_at_end(s, sc, r);
-    if (!ok)
+    measure_end(s, sc, r);
+    if (hd_sim_failure(s) != NULL)
         snprintf(r->why, sizeof r->why, "%s", hd_sim_failure(s));
-    r->wall_us = wall_us() - started;
     return r->why[0] == 0;
+}
+
+void hd_sim_run_free(struct hd_sim_run *r)
+{
+    hd_sim_series_free(&r->series);
+    hd_sim_census_free(&r->census);
+    hd_sim_pairs_free(&r->end);
 }
