@@ -13,7 +13,9 @@
  * here. What they meet (unknown labels, dead egresses, small links) is reported to the owner cores
  * as the Linux data plane would (spec/forwarding-on-linux.md, sections 2 and 3).
  *
- * Not thread-safe; several simulations may exist side by side.
+ * With several workers (hd_sim_options) the hooks are called by the worker of the node they are
+ * about, at the same time as those of other nodes; everything else is called between runs, by one
+ * thread. Several simulations may exist side by side.
  */
 #ifndef HD_SIM_SIM_H
 #define HD_SIM_SIM_H
@@ -79,7 +81,13 @@ struct hd_sim_options {
      */
     void *(*config)(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
     void *config_user;
-    size_t region_bytes;     /* per router; 0: 64 MiB of address space */
+    /*
+     * Threads that run nodes, each its share; the result is the same with any number. Fewer are
+     * taken when links between shares are shorter than 100 us. 0: one.
+     */
+    uint32_t workers;
+    size_t region_bytes;     /* bound of a router's memory; 0: 64 MiB */
+    bool own_regions;        /* each router's pool at the start of a mapping of its own */
     hd_time detect_ns;       /* from a lost or found carrier to the router's input; 1 ms */
     hd_time install_ns;      /* from a model edit to its being in force; 100 us */
     hd_time save_ns;         /* until a saved value is durable; 1 ms */
@@ -108,6 +116,8 @@ void hd_sim_free(struct hd_sim *s);
 hd_time hd_sim_now(const struct hd_sim *s);
 uint32_t hd_sim_node_count(const struct hd_sim *s);
 uint32_t hd_sim_link_count(const struct hd_sim *s);
+/* How many threads run nodes: what was asked for, or one when links are too short for more. */
+uint32_t hd_sim_workers(const struct hd_sim *s);
 
 /* Runs all events up to and including `until`; now is `until` afterwards. */
 void hd_sim_run(struct hd_sim *s, hd_time until);
@@ -300,6 +310,7 @@ struct hd_sim_stats {
     size_t queue_peak, payload_peak;
 };
 
+/* Sums at this time; valid until the next call. */
 const struct hd_sim_stats *hd_sim_stats(const struct hd_sim *s);
 
 struct hd_sim_node_stats {
