@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Index of a table: linear probing. It grows at three quarters; when that finds no memory it goes
+ * on until one slot is left empty, where probes end.
+ */
+#include "lib/index.h"
+
+#include <string.h>
+
+#include "lib/base.h"
+
+#define FIRST_CAP 8u
+
+void hd_index_free(struct hd_index *x, struct hd_pool *p)
+{
+    hd_pool_free(p, x->slots, (size_t)x->cap * sizeof *x->slots);
+    *x = (struct hd_index){0};
+}
+
+static uint32_t entry_at(const struct hd_index *x, uint32_t at)
+{
+    return x->slots[at] - 1; /* an empty slot: HD_INDEX_END */
+}
+
+uint32_t hd_index_first(const struct hd_index *x, uint32_t hash, uint32_t *at)
+{
+    *at = 0;
+    if (x->cap == 0)
+        return HD_INDEX_END;
+    *at = hash & (x->cap - 1);
+    return entry_at(x, *at);
+}
+
+uint32_t hd_index_next(const struct hd_index *x, uint32_t *at)
+{
+    *at = (*at + 1) & (x->cap - 1);
+    return entry_at(x, *at);
+}
+
+static void place(struct hd_index *x, uint32_t hash, uint32_t entry)
+{
+    uint32_t at = hash & (x->cap - 1);
+
+    while (x->slots[at] != 0)
+        at = (at + 1) & (x->cap - 1);
+    x->slots[at] = entry + 1;
+}
+
+static int resize(struct hd_index *x, struct hd_pool *p, uint32_t cap, hd_index_hash *hash,
+                  const void *table)
+{
+    uint32_t *slots = hd_pool_alloc(p, (size_t)cap * sizeof *slots);
+
+    if (slots == NULL)
+        return HD_ENOMEM;
+    struct hd_index old = *x;
+    x->slots = slots;
+    x->cap = cap;
+    for (uint32_t i = 0; i < old.cap; i++)
+        if (old.slots[i] != 0)
+            place(x, hash(table, old.slots[i] - 1), old.slots[i] - 1);
+    hd_pool_free(p, old.slots, (size_t)old.cap * sizeof *old.slots);
+    return 0;
+}
+
+int hd_index_add(struct hd_index *x, struct hd_pool *p, uint32_t entry, hd_index_hash *hash,
+                 const void *table)
+{
+    uint64_t want = (uint64_t)x->len + 1;
+
+    HD_ASSERT(entry < UINT32_MAX - 1);
+    if (want * 4 > (uint64_t)x->cap * 3) {
+        uint64_t cap = x->cap == 0 ? FIRST_CAP : 2 * (uint64_t)x->cap;
+        bool grown = cap <= 1u << 31 && resize(x, p, (uint32_t)cap, hash, table) == 0;
+        if (!grown && want >= x->cap)
+            return HD_ENOMEM;
+    }
+    place(x, hash(table, entry), entry);
+    x->len++;
+    return 0;
+}
+
+/* Where the entry stands; the empty slot that ends its candidates when it is not in. */
+static uint32_t find(const struct hd_index *x, uint32_t hash, uint32_t entry)
+{
+    uint32_t at = hash & (x->cap - 1);
+
+    while (x->slots[at] != 0 && x->slots[at] != entry + 1)
+        at = (at + 1) & (x->cap - 1);
+    return at;
+}
+
+void hd_index_del(struct hd_index *x, struct hd_pool *p, uint32_t entry, hd_index_hash *hash,
+                  const void *table)
+{
+    uint32_t mask = x->cap - 1;
+
+    if (x->cap == 0)
+        return;
+    uint32_t hole = find(x, hash(table, entry), entry);
+    if (x->slots[hole] == 0)
+        return;
+    /* whoever follows and may stand in the hole moves there, and leaves the next hole */
+    for (uint32_t at = (hole + 1) & mask; x->slots[at] != 0; at = (at + 1) & mask) {
+        uint32_t home = hash(table, x->slots[at] - 1) & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            x->slots[hole] = x->slots[at];
+            hole = at;
+        }
+    }
+    x->slots[hole] = 0;
+    x->len--;
+    if (x->cap > FIRST_CAP && (uint64_t)x->len * 8 < x->cap)
+        (void)resize(x, p, x->cap / 2, hash, table); /* without memory it stays as it is */
+}
+
+void hd_index_move(struct hd_index *x, uint32_t hash, uint32_t from, uint32_t to)
+{
+    if (x->cap == 0)
+        return;
+    uint32_t at = find(x, hash, from);
+    if (x->slots[at] != 0)
+        x->slots[at] = to + 1;
+}
