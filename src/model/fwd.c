@@ -132,10 +132,13 @@ bool hd_model_pull(struct hd_model *m, struct hd_change *c)
         *c = (struct hd_change){.kind = kind, .index = index, .del = o->queued_del};
         dequeue(m, kind, index);
         o->in_flight++;
+        m->in_flight++;
         if (c->del)
             o->installed = 0;
         return true;
     }
+    if (m->in_flight == 0)
+        hd_tables_pack(m);
     return false;
 }
 
@@ -152,7 +155,8 @@ void hd_model_done(struct hd_model *m, const struct hd_change *c, int error)
 {
     struct hd_object *o = hd_object_at(m, c->kind, c->index);
 
-    HD_ASSERT(o->in_use && o->in_flight > 0);
+    HD_ASSERT(o->in_use && o->in_flight > 0 && m->in_flight > 0);
+    m->in_flight--;
     if (error != 0 && m->old != NULL && m->old->refused != NULL)
         tell_refused(m->old->refused, c, error);
     o->in_flight--;

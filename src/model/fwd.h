@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "lib/addr.h"
+#include "lib/index.h"
 #include "lib/map.h"
 #include "lib/time.h"
 #include "lib/vec.h"
@@ -167,12 +168,13 @@ struct hd_model {
     HD_VEC(struct hd_label_entry) labels;
     HD_VEC(struct hd_route_entry) routes;
     struct hd_table_free adj_free, label_free, route_free;
-    struct hd_map label_index, route_index;
+    struct hd_index label_index, route_index;
     struct hd_virtuals *virtuals; /* model/virtual.h; NULL: none yet */
     struct hd_liveness *live;     /* periodics and watches (model/liveness.h); NULL: none yet */
     /* changes to be pulled: set adj, set label, set route, del route, del label, del adj */
     struct hd_change_queue queue[6];
     uint32_t queued;
+    uint32_t in_flight;            /* changes pulled and not yet done */
     uint32_t refusals;             /* wanted values that the data plane refused, ever */
     uint32_t generation;           /* counts edits */
     uint32_t installed_generation; /* all edits up to here are realised */
@@ -236,7 +238,11 @@ struct hd_change {
     uint32_t index;
 };
 
-/* The next change in safe order; false when there is none. Coalesced: an object comes once. */
+/*
+ * The next change in safe order; false when there is none. Coalesced: an object comes once. When
+ * nothing is on its way at all, tables of labels and routes that have become sparse are packed:
+ * their entries get other indices, so nobody keeps an index or a pointer over that.
+ */
 bool hd_model_pull(struct hd_model *m, struct hd_change *c);
 /* Says how a pulled change ended: error 0 or an hd_error. Deleted objects are forgotten here. */
 void hd_model_done(struct hd_model *m, const struct hd_change *c, int error);

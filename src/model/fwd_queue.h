@@ -15,6 +15,9 @@ void hd_object_want(struct hd_model *m, enum hd_object_kind kind, uint32_t index
 /* The object is not wanted any more: it goes at once or when its deletion is done. */
 void hd_object_unwant(struct hd_model *m, enum hd_object_kind kind, uint32_t index);
 
+/* Packs tables that have become sparse; nothing may be queued or in flight. */
+void hd_tables_pack(struct hd_model *m);
+
 /* Gives the slot of an object that is nowhere any more back to its table. */
 void hd_object_forget(struct hd_model *m, enum hd_object_kind kind, uint32_t index);
 

@@ -3,8 +3,9 @@
  * Objects of the forwarding model: three vectors with free lists, an index for labels and one for
  * routes. Entry 0 is unused in all three, so that 0 can mean "none".
  *
- * The indices map a keyed hash of the whole key to the entry. As in the identifier table, two keys
- * with one 64-bit hash are treated like a full table for the second.
+ * The indices find an entry by a salted hash of its key. Labels come and go by hundreds while a
+ * network finds itself and few stay: tables that have become sparse are packed when nothing is on
+ * its way to the data plane, since until then an entry's number names it.
  *
  * The longest match tries the prefix lengths in use, longest first. A fabric uses a handful (128
  * for nodes, one or two for aggregates), so this is one or two probes and no tree has to be kept.
@@ -25,8 +26,6 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
     m->adj_free.limit = HD_ADJS_MAX_DEFAULT;
     m->label_free.limit = HD_LABELS_MAX_DEFAULT;
     m->route_free.limit = HD_ROUTES_MAX_DEFAULT;
-    hd_map_init(&m->label_index, salt);
-    hd_map_init(&m->route_index, salt);
     return 0;
 }
 
@@ -35,8 +34,8 @@ void hd_model_free(struct hd_model *m)
     hd_vec_free(m->pool, &m->adjs);
     hd_vec_free(m->pool, &m->labels);
     hd_vec_free(m->pool, &m->routes);
-    hd_map_free(&m->label_index, m->pool);
-    hd_map_free(&m->route_index, m->pool);
+    hd_index_free(&m->label_index, m->pool);
+    hd_index_free(&m->route_index, m->pool);
     hd_virtuals_free(m);
     hd_liveness_free(m);
 }
@@ -220,35 +219,39 @@ static bool label_value_equal(const struct hd_label_value *a, const struct hd_la
     return a->act == b->act && a->adj == b->adj && memcmp(&a->out, &b->out, sizeof a->out) == 0;
 }
 
-static uint64_t label_hash(const struct hd_model *m, const struct hd_label *key)
+static uint32_t label_hash(const struct hd_model *m, const struct hd_label *key)
 {
-    return hd_hash64(m->salt, key->b, sizeof key->b);
+    return (uint32_t)hd_hash64(m->salt, key->b, sizeof key->b);
+}
+
+static uint32_t label_hash_at(const void *model, uint32_t index)
+{
+    const struct hd_model *m = model;
+    return label_hash(m, &m->labels.v[index].key);
 }
 
 /* The slot of a key, wanted or on its way out; 0 when there is none. */
-static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key, uint64_t hash,
-                           bool *taken)
+static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key)
 {
-    uint32_t index;
+    uint32_t at, i = hd_index_first(&m->label_index, label_hash(m, key), &at);
 
-    *taken = hd_map_get(&m->label_index, hash, &index);
-    if (!*taken || memcmp(&m->labels.v[index].key, key, sizeof *key) != 0)
-        return 0;
-    return index;
+    while (i != HD_INDEX_END && memcmp(&m->labels.v[i].key, key, sizeof *key) != 0)
+        i = hd_index_next(&m->label_index, &at);
+    return i == HD_INDEX_END ? 0 : i;
 }
 
 /* Makes the slot of a new key: its index or an hd_error. */
-static int label_new(struct hd_model *m, const struct hd_label *key, uint64_t hash)
+static int label_new(struct hd_model *m, const struct hd_label *key)
 {
     int index = slot_take(m, HD_OBJ_LABEL, m->labels.len);
 
     if (index < 0)
         return index;
-    if (hd_map_set(&m->label_index, m->pool, hash, (uint32_t)index) != 0) {
+    m->labels.v[index].key = *key;
+    if (hd_index_add(&m->label_index, m->pool, (uint32_t)index, label_hash_at, m) != 0) {
         slot_release(m, HD_OBJ_LABEL, (uint32_t)index);
         return HD_ENOMEM;
     }
-    m->labels.v[index].key = *key;
     return index;
 }
 
@@ -256,12 +259,11 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
                                           const struct hd_label *key,
                                           const struct hd_label_value *v)
 {
-    uint64_t hash = label_hash(m, key);
-    bool taken, changed = true;
-    uint32_t index = label_slot(m, key, hash, &taken);
+    bool changed = true;
+    uint32_t index = label_slot(m, key);
 
     if (index == 0) {
-        int made = taken ? HD_ELIMIT : label_new(m, key, hash);
+        int made = label_new(m, key);
         if (made < 0)
             return NULL;
         index = (uint32_t)made;
@@ -282,16 +284,14 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
 
 struct hd_label_entry *hd_model_label_find(const struct hd_model *m, const struct hd_label *key)
 {
-    bool taken;
-    uint32_t index = label_slot(m, key, label_hash(m, key), &taken);
+    uint32_t index = label_slot(m, key);
 
     return index != 0 && m->labels.v[index].o.wanted ? &m->labels.v[index] : NULL;
 }
 
 void hd_model_label_del(struct hd_model *m, const struct hd_label *key)
 {
-    bool taken;
-    uint32_t index = label_slot(m, key, label_hash(m, key), &taken);
+    uint32_t index = label_slot(m, key);
 
     if (index != 0)
         hd_object_unwant(m, HD_OBJ_LABEL, index);
@@ -318,38 +318,42 @@ static struct hd_route_key route_key(const struct hd_ip6 *prefix, unsigned len)
     return key;
 }
 
-static uint64_t route_hash(const struct hd_model *m, const struct hd_route_key *key)
+static uint32_t route_hash(const struct hd_model *m, const struct hd_route_key *key)
 {
     uint8_t bytes[17];
 
     memcpy(bytes, key->prefix.b, 16);
     bytes[16] = key->len;
-    return hd_hash64(m->salt, bytes, sizeof bytes);
+    return (uint32_t)hd_hash64(m->salt, bytes, sizeof bytes);
 }
 
-static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *key, uint64_t hash,
-                           bool *taken)
+static uint32_t route_hash_at(const void *model, uint32_t index)
 {
-    uint32_t index;
-
-    *taken = hd_map_get(&m->route_index, hash, &index);
-    if (!*taken || m->routes.v[index].key.len != key->len ||
-        !hd_ip6_equal(&m->routes.v[index].key.prefix, &key->prefix))
-        return 0;
-    return index;
+    const struct hd_model *m = model;
+    return route_hash(m, &m->routes.v[index].key);
 }
 
-static int route_new(struct hd_model *m, const struct hd_route_key *key, uint64_t hash)
+static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *key)
+{
+    uint32_t at, i = hd_index_first(&m->route_index, route_hash(m, key), &at);
+
+    while (i != HD_INDEX_END && (m->routes.v[i].key.len != key->len ||
+                                 !hd_ip6_equal(&m->routes.v[i].key.prefix, &key->prefix)))
+        i = hd_index_next(&m->route_index, &at);
+    return i == HD_INDEX_END ? 0 : i;
+}
+
+static int route_new(struct hd_model *m, const struct hd_route_key *key)
 {
     int index = slot_take(m, HD_OBJ_ROUTE, m->routes.len);
 
     if (index < 0)
         return index;
-    if (hd_map_set(&m->route_index, m->pool, hash, (uint32_t)index) != 0) {
+    m->routes.v[index].key = *key;
+    if (hd_index_add(&m->route_index, m->pool, (uint32_t)index, route_hash_at, m) != 0) {
         slot_release(m, HD_OBJ_ROUTE, (uint32_t)index);
         return HD_ENOMEM;
     }
-    m->routes.v[index].key = *key;
     if (m->lens_used[key->len] < UINT8_MAX)
         m->lens_used[key->len]++;
     return index;
@@ -359,12 +363,11 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
                        const struct hd_route_value *v)
 {
     struct hd_route_key k = route_key(&key->prefix, key->len);
-    uint64_t hash = route_hash(m, &k);
-    bool taken, changed = true;
-    uint32_t index = route_slot(m, &k, hash, &taken);
+    bool changed = true;
+    uint32_t index = route_slot(m, &k);
 
     if (index == 0) {
-        int made = taken ? HD_ELIMIT : route_new(m, &k, hash);
+        int made = route_new(m, &k);
         if (made < 0)
             return made;
         index = (uint32_t)made;
@@ -384,8 +387,7 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
 static uint32_t route_find(const struct hd_model *m, const struct hd_ip6 *prefix, unsigned len)
 {
     struct hd_route_key k = route_key(prefix, len);
-    bool taken;
-    uint32_t index = route_slot(m, &k, route_hash(m, &k), &taken);
+    uint32_t index = route_slot(m, &k);
 
     return index != 0 && m->routes.v[index].o.wanted ? index : 0;
 }
@@ -416,15 +418,72 @@ const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
     return NULL;
 }
 
+/* --- packing --------------------------------------------------------------------------------- */
+
+#define SPARSE_MIN 32u /* entries below which a table stays as it is */
+
+/* Is most of the table's memory empty, by a margin that keeps it from growing right again? */
+static bool sparse(const struct hd_table_free *f, uint32_t cap)
+{
+    return cap > SPARSE_MIN && (uint64_t)f->live * 2 + SPARSE_MIN / 2 < cap;
+}
+
+/* Without memory for the smaller table the large one stays. */
+static void pack_labels(struct hd_model *m)
+{
+    HD_VEC(struct hd_label_entry) packed = {0};
+
+    if (hd_vec_reserve(m->pool, &packed, m->label_free.live + m->label_free.live / 4 + 2) != 0)
+        return;
+    packed.len = 1;
+    for (uint32_t i = 1; i < m->labels.len; i++) {
+        const struct hd_label_entry *e = &m->labels.v[i];
+        if (!e->o.in_use)
+            continue;
+        hd_index_move(&m->label_index, label_hash(m, &e->key), i, packed.len);
+        packed.v[packed.len++] = *e;
+    }
+    hd_vec_free(m->pool, &m->labels);
+    memcpy(&m->labels, &packed, sizeof packed);
+    m->label_free.head = 0;
+}
+
+static void pack_routes(struct hd_model *m)
+{
+    HD_VEC(struct hd_route_entry) packed = {0};
+
+    if (hd_vec_reserve(m->pool, &packed, m->route_free.live + m->route_free.live / 4 + 2) != 0)
+        return;
+    packed.len = 1;
+    for (uint32_t i = 1; i < m->routes.len; i++) {
+        const struct hd_route_entry *e = &m->routes.v[i];
+        if (!e->o.in_use)
+            continue;
+        hd_index_move(&m->route_index, route_hash(m, &e->key), i, packed.len);
+        packed.v[packed.len++] = *e;
+    }
+    hd_vec_free(m->pool, &m->routes);
+    memcpy(&m->routes, &packed, sizeof packed);
+    m->route_free.head = 0;
+}
+
+void hd_tables_pack(struct hd_model *m)
+{
+    if (sparse(&m->label_free, m->labels.cap))
+        pack_labels(m);
+    if (sparse(&m->route_free, m->routes.cap))
+        pack_routes(m);
+}
+
 /* --- leaving and adopting -------------------------------------------------------------------- */
 
 void hd_object_forget(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
 {
     if (kind == HD_OBJ_LABEL) {
-        hd_map_del(&m->label_index, label_hash(m, &m->labels.v[index].key));
+        hd_index_del(&m->label_index, m->pool, index, label_hash_at, m);
     } else if (kind == HD_OBJ_ROUTE) {
         const struct hd_route_key *key = &m->routes.v[index].key;
-        hd_map_del(&m->route_index, route_hash(m, key));
+        hd_index_del(&m->route_index, m->pool, index, route_hash_at, m);
         if (m->lens_used[key->len] < UINT8_MAX) /* a count that saturated once stays a mere hint */
             m->lens_used[key->len]--;
     }
@@ -482,13 +541,9 @@ int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
 int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
                          const struct hd_label_value *v)
 {
-    uint64_t hash = label_hash(m, key);
-    bool taken;
-
-    label_slot(m, key, hash, &taken);
-    if (taken)
+    if (label_slot(m, key) != 0)
         return HD_EEXIST;
-    int index = label_new(m, key, hash);
+    int index = label_new(m, key);
     if (index < 0)
         return index;
     m->labels.v[index].v = *v;
@@ -500,13 +555,10 @@ int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_rout
                          const struct hd_route_value *v)
 {
     struct hd_route_key k = route_key(&key->prefix, key->len);
-    uint64_t hash = route_hash(m, &k);
-    bool taken;
 
-    route_slot(m, &k, hash, &taken);
-    if (taken)
+    if (route_slot(m, &k) != 0)
         return HD_EEXIST;
-    int index = route_new(m, &k, hash);
+    int index = route_new(m, &k);
     if (index < 0)
         return index;
     m->routes.v[index].v = *v;

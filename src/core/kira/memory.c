@@ -19,9 +19,9 @@ static void kira_sum_block(struct kira_sum *s, size_t bytes)
 
 #define kira_sum_vec(s, vec) kira_sum_block((s), (size_t)(vec)->cap * sizeof *(vec)->v)
 
-static void kira_sum_map(struct kira_sum *s, const struct hd_map *m)
+static void kira_sum_index(struct kira_sum *s, const struct hd_index *x)
 {
-    kira_sum_block(s, (size_t)m->cap * sizeof *m->slots);
+    kira_sum_block(s, (size_t)x->cap * sizeof *x->slots);
 }
 
 static struct kira_sum kira_sum_interfaces(const struct kira *k)
@@ -38,7 +38,7 @@ static struct kira_sum kira_sum_neighbours(const struct kira *k)
     struct kira_sum s = {.items = k->ulns.len};
 
     kira_sum_vec(&s, &k->ulns);
-    kira_sum_map(&s, &k->uln_index);
+    kira_sum_index(&s, &k->uln_index);
     for (uint32_t i = 0; i < k->ulns.len; i++) {
         kira_sum_block(&s, sizeof(struct kira_uln));
         s.bytes += k->ulns.v[i]->links_len * hd_pool_rounded(sizeof(struct kira_link));
@@ -51,7 +51,7 @@ static struct kira_sum kira_sum_vicinity(const struct kira *k)
     struct kira_sum s = {.items = k->vicinity.len};
 
     kira_sum_vec(&s, &k->vicinity);
-    kira_sum_map(&s, &k->vicinity_index);
+    kira_sum_index(&s, &k->vicinity_index);
     s.bytes += s.items * hd_pool_rounded(sizeof(struct kira_vicinity));
     return s;
 }
@@ -61,8 +61,8 @@ static struct kira_sum kira_sum_lists(const struct kira *k)
     struct kira_sum s = {0};
 
     for (uint32_t i = 0; i < k->vicinity.len; i++) {
-        s.items += k->vicinity.v[i]->list.len;
-        kira_sum_vec(&s, &k->vicinity.v[i]->list);
+        s.items += k->vicinity.v[i]->list_len;
+        kira_sum_block(&s, k->vicinity.v[i]->list_cap * sizeof(hd_node));
     }
     return s;
 }
@@ -72,7 +72,7 @@ static struct kira_sum kira_sum_contacts(const struct kira *k)
     struct kira_sum s = {.items = k->contacts.len};
 
     kira_sum_vec(&s, &k->contacts);
-    kira_sum_map(&s, &k->contact_index);
+    kira_sum_index(&s, &k->contact_index);
     return s;
 }
 
@@ -107,7 +107,7 @@ static struct kira_sum kira_sum_labels(const struct hd_model *m)
     struct kira_sum s = {.items = m->label_free.live};
 
     kira_sum_vec(&s, &m->labels);
-    kira_sum_map(&s, &m->label_index);
+    kira_sum_index(&s, &m->label_index);
     return s;
 }
 
@@ -116,7 +116,7 @@ static struct kira_sum kira_sum_routes(const struct hd_model *m)
     struct kira_sum s = {.items = m->route_free.live};
 
     kira_sum_vec(&s, &m->routes);
-    kira_sum_map(&s, &m->route_index);
+    kira_sum_index(&s, &m->route_index);
     return s;
 }
 
