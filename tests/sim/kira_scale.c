@@ -330,6 +330,9 @@ static void run(struct arguments *a)
     print_memory(s, a);
     hd_sim_reach(s, 40000, a->seed, &r);
     print_reach("all pairs, no traffic", &r);
+    if (r.bad_from != HD_SIM_NONE)
+        printf("  e.g. node %u to node %u: %s at node %u\n", r.bad_from, r.bad_to,
+               hd_sim_fate_name(r.bad_fate), r.bad_at);
     measure_flows(s, a);
     if (a->cut > 0)
         measure_recovery(s, a);

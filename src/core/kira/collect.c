@@ -18,8 +18,8 @@ void kira_collect(struct kira_call *x)
         hd_ids_mark(t, k->ulns.v[i]->node);
     for (uint32_t i = 0; i < k->vicinity.len; i++) {
         hd_ids_mark(t, k->vicinity.v[i]->node);
-        for (uint32_t j = 0; j < k->vicinity.v[i]->list.len; j++)
-            hd_ids_mark(t, k->vicinity.v[i]->list.v[j]);
+        for (uint32_t j = 0; j < k->vicinity.v[i]->list_len; j++)
+            hd_ids_mark(t, k->vicinity.v[i]->list[j]);
     }
     for (uint32_t i = 0; i < k->contacts.len; i++)
         hd_ids_mark(t, k->contacts.v[i].node);

@@ -103,8 +103,8 @@ static int kira_resolve(struct kira_call *x, const struct hd_kira_command *a, hd
     for (uint32_t i = 0; i < k->vicinity.len && error != HD_EEXIST; i++) {
         const struct kira_vicinity *v = k->vicinity.v[i];
         kira_match(x, a, v->node, node, &error);
-        for (uint32_t j = 0; j < v->list.len && error != HD_EEXIST; j++)
-            kira_match(x, a, v->list.v[j], node, &error);
+        for (uint32_t j = 0; j < v->list_len && error != HD_EEXIST; j++)
+            kira_match(x, a, v->list[j], node, &error);
     }
     return error;
 }
@@ -121,7 +121,7 @@ static bool kira_command_reach(struct kira_call *x, hd_node node)
         p->state = HD_KIRA_CONTACT_SEARCHING;
     if (p == NULL)
         return false;
-    p->used_ms = kira_ms(k, x->c->now);
+    p->used_s = kira_seconds(k, x->c->now);
     if (p->state == HD_KIRA_CONTACT_VALID) {
         kira_contact_dirty(x, p);
         return true;

@@ -14,10 +14,18 @@
  */
 #include "core/kira/state.h"
 
+static uint32_t kira_contact_hash(const void *core, uint32_t i)
+{
+    return kira_node_hash(((const struct kira *)core)->contacts.v[i].node);
+}
+
 struct kira_contact *kira_contact_find(struct kira *k, hd_node node)
 {
-    uint32_t i;
-    return hd_map_get(&k->contact_index, node, &i) ? &k->contacts.v[i] : NULL;
+    uint32_t at, i = hd_index_first(&k->contact_index, kira_node_hash(node), &at);
+
+    while (i != HD_INDEX_END && k->contacts.v[i].node != node)
+        i = hd_index_next(&k->contact_index, &at);
+    return i == HD_INDEX_END ? NULL : &k->contacts.v[i];
 }
 
 uint16_t kira_bucket_of(const struct kira *k, uint8_t bits)
@@ -32,8 +40,7 @@ bool kira_contact_close(const struct kira *k, const struct kira_contact *p)
 
 bool kira_contact_in_use(struct kira_call *x, const struct kira_contact *p)
 {
-    return p->used_ms != 0 &&
-           kira_ms(x->k, x->c->now) - p->used_ms < (uint32_t)hd_time_to_ms(HD_KIRA_USE_MEMORY);
+    return p->used_s != 0 && kira_seconds_since(x->k, x->c->now, p->used_s) < HD_KIRA_USE_MEMORY;
 }
 
 bool kira_contact_carries(struct kira_call *x, const struct kira_contact *p)
@@ -160,13 +167,16 @@ static struct kira_contact *kira_contact_push(struct kira_call *x, hd_node node,
 
     if (k->contacts.len >= HD_KIRA_CONTACTS_MAX)
         return NULL;
-    if (hd_vec_reserve(x->c->pool, &k->contacts, k->contacts.len + 1) != 0 ||
-        hd_map_set(&k->contact_index, x->c->pool, node, k->contacts.len) != 0) {
+    if (hd_vec_reserve(x->c->pool, &k->contacts, k->contacts.len + 1) != 0) {
         kira_no_memory(x);
         return NULL;
     }
-    k->contacts.v[k->contacts.len++] = fresh;
-    return &k->contacts.v[k->contacts.len - 1];
+    k->contacts.v[k->contacts.len] = fresh;
+    if (hd_index_add(&k->contact_index, x->c->pool, k->contacts.len, kira_contact_hash, k) != 0) {
+        kira_no_memory(x);
+        return NULL;
+    }
+    return &k->contacts.v[k->contacts.len++];
 }
 
 struct kira_contact *kira_contact_add_on_demand(struct kira_call *x, hd_node node)
@@ -202,10 +212,11 @@ void kira_contact_remove(struct kira_call *x, struct kira_contact *p)
         k->in_bucket[p->bits]--;
     kira_path_release(k, p->active);
     kira_path_release(k, p->proposed);
-    hd_map_del(&k->contact_index, node);
+    uint32_t last = k->contacts.len - 1;
+    hd_index_del(&k->contact_index, x->c->pool, at, kira_contact_hash, k);
+    if (at != last)
+        hd_index_move(&k->contact_index, kira_node_hash(k->contacts.v[last].node), last, at);
     hd_vec_remove_swap(&k->contacts, at);
-    if (at < k->contacts.len)
-        kira_map_move(&k->contact_index, x, k->contacts.v[at].node, at);
     kira_requests_cancel(x, KIRA_REQ_PROBE, node);
     kira_bucket_merge(k);
     k->bucket_dirty = true;
@@ -220,7 +231,6 @@ void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16
     p->active = end;
     p->len = len;
     p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;
-    p->setup_ms = 0;
     kira_path_release(x->k, old);
     kira_contact_dirty(x, p);
 }
@@ -300,7 +310,6 @@ static void kira_contact_validated(struct kira_call *x, struct kira_contact *p, 
     bool was_valid = p->state == HD_KIRA_CONTACT_VALID;
 
     p->seen_ms = kira_ms(k, x->c->now);
-    p->failures = 0;
     if (!was_valid || p->active == 0) {
         if (p->active == 0 || len <= p->len || (p->flags & KIRA_CONTACT_REPAIR) == 0 ||
             p->state == HD_KIRA_CONTACT_SEARCHING || p->state == HD_KIRA_CONTACT_INVALID)

@@ -374,7 +374,7 @@ static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
     p = node == 0 ? NULL : kira_contact_find(k, node);
     if (p != NULL) {
         bool was = kira_contact_in_use(x, p);
-        p->used_ms = kira_ms(k, x->c->now);
+        p->used_s = kira_seconds(k, x->c->now);
         if (!was)
             kira_contact_dirty(x, p); /* its explicit path may have to be set up */
         if (p->state == HD_KIRA_CONTACT_SEARCHING || p->state == HD_KIRA_CONTACT_INVALID)
@@ -390,7 +390,7 @@ static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
     p = node == 0 ? NULL : kira_contact_add_on_demand(x, node);
     if (p == NULL)
         return;
-    p->used_ms = kira_ms(k, x->c->now);
+    p->used_s = kira_seconds(k, x->c->now);
     p->state = HD_KIRA_CONTACT_SEARCHING;
     kira_search_start(x, node, HD_KIRA_SEARCH_SOON, true);
 }

@@ -230,10 +230,6 @@ static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
     k->started = c->now;
     k->isolated = true;
     k->buckets = 1;
-    uint64_t salt = hd_random_u64(c->random);
-    hd_map_init(&k->vicinity_index, salt);
-    hd_map_init(&k->contact_index, salt);
-    hd_map_init(&k->uln_index, salt);
     kira_choose_identity(&x, s);
     kira_choose_sequence(&x, s);
     k->self = hd_ids_intern(c->ids, &k->id);

@@ -110,8 +110,8 @@ void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add)
         struct hd_label key = kira_label(x, path, 2);
         hd_model_label_del(x->c->model, &key);
     }
-    for (uint32_t i = 0; n != NULL && i < n->list.len; i++)
-        kira_label_two_hop(x, u, n->list.v[i], add);
+    for (uint32_t i = 0; n != NULL && i < n->list_len; i++)
+        kira_label_two_hop(x, u, n->list[i], add);
 }
 
 /* --- explicit -----------------------------------------------------------------------------------

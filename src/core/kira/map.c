@@ -61,9 +61,9 @@ void kira_map_build(struct kira_call *x, struct kira_map *m)
             kira_map_link(x, m, k->self, k->ulns.v[i]->node);
     for (uint32_t i = 0; i < k->vicinity.len; i++) {
         const struct kira_vicinity *v = k->vicinity.v[i];
-        for (uint32_t j = 0; j < v->list.len; j++)
-            if (v->list.v[j] != k->self && v->node != k->self)
-                kira_map_link(x, m, v->node, v->list.v[j]);
+        for (uint32_t j = 0; j < v->list_len; j++)
+            if (v->list[j] != k->self && v->node != k->self)
+                kira_map_link(x, m, v->node, v->list[j]);
     }
     for (uint32_t t = 1; t < k->trie.len; t++)
         if (k->trie.v[t].refs > 0 && k->trie.v[t].parent != 0)

@@ -11,10 +11,18 @@
  */
 #include "core/kira/state.h"
 
+static uint32_t kira_uln_hash(const void *core, uint32_t i)
+{
+    return kira_node_hash(((const struct kira *)core)->ulns.v[i]->node);
+}
+
 struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
 {
-    uint32_t i;
-    return hd_map_get(&k->uln_index, node, &i) ? k->ulns.v[i] : NULL;
+    uint32_t at, i = hd_index_first(&k->uln_index, kira_node_hash(node), &at);
+
+    while (i != HD_INDEX_END && k->ulns.v[i]->node != node)
+        i = hd_index_next(&k->uln_index, &at);
+    return i == HD_INDEX_END ? NULL : k->ulns.v[i];
 }
 
 struct kira_link *kira_uln_best(const struct kira_uln *u)
@@ -56,10 +64,11 @@ static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
         goto no_memory;
     if (hd_vec_reserve(x->c->pool, &k->ulns, k->ulns.len + 1) != 0)
         goto free_uln;
-    if (hd_map_set(&k->uln_index, x->c->pool, node, k->ulns.len) != 0)
-        goto free_uln;
     u->node = node;
-    k->ulns.v[k->ulns.len++] = u;
+    k->ulns.v[k->ulns.len] = u;
+    if (hd_index_add(&k->uln_index, x->c->pool, k->ulns.len, kira_uln_hash, k) != 0)
+        goto free_uln;
+    k->ulns.len++;
     return u;
 
 free_uln:
@@ -72,15 +81,15 @@ no_memory:
 static void kira_uln_remove(struct kira_call *x, struct kira_uln *u)
 {
     struct kira *k = x->k;
-    uint32_t at;
+    uint32_t at = 0, last = k->ulns.len - 1;
 
     kira_label_uln(x, u, false);
-    if (hd_map_get(&k->uln_index, u->node, &at)) {
-        hd_map_del(&k->uln_index, u->node);
-        hd_vec_remove_swap(&k->ulns, at);
-        if (at < k->ulns.len)
-            kira_map_move(&k->uln_index, x, k->ulns.v[at]->node, at);
-    }
+    while (k->ulns.v[at] != u)
+        at++;
+    hd_index_del(&k->uln_index, x->c->pool, at, kira_uln_hash, k);
+    if (at != last)
+        hd_index_move(&k->uln_index, kira_node_hash(k->ulns.v[last]->node), last, at);
+    hd_vec_remove_swap(&k->ulns, at);
     hd_pool_free(x->c->pool, u, sizeof *u);
 }
 
@@ -364,7 +373,7 @@ static void kira_disc_write(struct kira_call *x, struct kira_out *o)
             .id = *kira_id(x, u->node),
             .ssn = v != NULL && v->observed != 0 ? v->observed : 1,
             .age_ms = 0,
-            .degree = v != NULL && v->synched_once ? (uint16_t)v->list.len : HD_KIRA_DEGREE_UNKNOWN,
+            .degree = v != NULL && v->synched_once ? v->list_len : HD_KIRA_DEGREE_UNKNOWN,
         };
         hd_kira_write_contact(&o->w, &item);
     }

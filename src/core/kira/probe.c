@@ -20,8 +20,8 @@ void kira_probe_want(struct kira_call *x, struct kira_contact *p, hd_time within
     if (p == NULL)
         return;
     hd_time at = x->c->now + kira_jitter(x, within);
-    uint32_t at_ms = kira_ms(k, at);
-    if ((p->flags & KIRA_CONTACT_WANTED) != 0 && !kira_ms_after(p->probe_ms, at_ms))
+    uint16_t at_ms = (uint16_t)kira_ms(k, at);
+    if ((p->flags & KIRA_CONTACT_WANTED) != 0 && (int16_t)(p->probe_ms - at_ms) <= 0)
         return;
     p->flags |= KIRA_CONTACT_WANTED;
     p->probe_ms = at_ms;
@@ -51,7 +51,8 @@ void kira_probe_due(struct kira_call *x)
         struct kira_contact *p = &k->contacts.v[i];
         if ((p->flags & KIRA_CONTACT_WANTED) == 0)
             continue;
-        uint32_t ahead = kira_ms_after(p->probe_ms, now_ms) ? p->probe_ms - now_ms : 0;
+        int16_t to_go = (int16_t)(p->probe_ms - (uint16_t)now_ms);
+        uint32_t ahead = (uint32_t)HD_MAX(to_go, 0);
         if (ahead == 0 && sent < 16)
             sent += kira_probe_wanted(x, p);
         else
@@ -121,7 +122,7 @@ static void kira_refresh(struct kira_call *x, struct kira_contact *p)
         return;
     kira_out_route(x, &o, path, len);
     kira_out_to_uln(x, &o, path[0]);
-    p->setup_ms = kira_ms(x->k, x->c->now);
+    p->setup_s = kira_seconds(x->k, x->c->now);
 }
 
 void kira_on_probe_req(struct kira_call *x, const struct hd_kira_msg *m)
@@ -178,10 +179,9 @@ static void kira_probe_confirmed(struct kira_call *x, struct kira_contact *p, co
         if ((p->flags & KIRA_CONTACT_SETUP) == 0)
             kira_contact_dirty(x, p);
         p->flags |= KIRA_CONTACT_SETUP;
-        p->setup_ms = kira_ms(k, x->c->now);
+        p->setup_s = kira_seconds(k, x->c->now);
     }
     p->seen_ms = kira_ms(k, x->c->now);
-    p->failures = 0;
 }
 
 void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
@@ -246,8 +246,6 @@ void kira_probe_timeout(struct kira_call *x, struct kira_request *r)
         kira_proposed_drop(k, p);
         return;
     }
-    if (p->failures < 255)
-        p->failures++;
     if (p->state == HD_KIRA_CONTACT_UNPROBED && !repair)
         kira_contact_remove(x, p); /* named by others, never heard */
     else
@@ -268,9 +266,11 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
     bool valid = p->state == HD_KIRA_CONTACT_VALID;
     bool probing = (p->flags & KIRA_CONTACT_PROBING) != 0;
     bool explicit_path = p->len > HD_KIRA_NO_SETUP_LEN;
+    hd_time now = x->c->now;
 
-    if ((p->flags & KIRA_CONTACT_ON_DEMAND) != 0 && !kira_contact_in_use(x, p) &&
-        (p->used_ms == 0 || kira_older(now_ms, p->used_ms, HD_KIRA_ON_DEMAND_IDLE)) &&
+    if (p->used_s != 0 && kira_seconds_since(x->k, now, p->used_s) > HD_KIRA_ON_DEMAND_IDLE)
+        p->used_s = 0;
+    if ((p->flags & KIRA_CONTACT_ON_DEMAND) != 0 && p->used_s == 0 &&
         kira_older(now_ms, p->seen_ms, HD_KIRA_ON_DEMAND_IDLE)) {
         kira_search_end(x, p->node);
         kira_contact_remove(x, p);
@@ -282,13 +282,13 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
         return true;
     }
     if ((p->flags & KIRA_CONTACT_SETUP) != 0 &&
-        kira_older(now_ms, p->setup_ms, HD_KIRA_LABEL_LIFE)) {
+        kira_seconds_since(x->k, now, p->setup_s) > HD_KIRA_LABEL_LIFE) {
         p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;
         kira_contact_dirty(x, p);
     }
     bool refresh = valid && !probing && explicit_path && (p->flags & KIRA_CONTACT_SETUP) != 0 &&
                    kira_contact_carries(x, p) &&
-                   kira_older(now_ms, p->setup_ms, HD_KIRA_LABEL_REFRESH);
+                   kira_seconds_since(x->k, now, p->setup_s) > HD_KIRA_LABEL_REFRESH;
     if (refresh && kira_contact_in_use(x, p))
         kira_probe_send(x, p, false, HD_KIRA_PROBE_TIMEOUT, 0);
     else if (refresh)

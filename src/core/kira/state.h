@@ -15,7 +15,8 @@
 #include "core/kira/limits.h"
 #include "core/kira/wire.h"
 #include "lib/base.h"
-#include "lib/map.h"
+#include "lib/hash.h"
+#include "lib/index.h"
 #include "lib/timerq.h"
 #include "lib/vec.h"
 
@@ -99,14 +100,18 @@ struct kira_uln {
 /* A node at one or two hops and its neighbours, as it named them. */
 struct kira_vicinity {
     hd_node node;
-    uint8_t distance; /* 1, 2; 0: to be dropped */
-    bool synched_once;
-    bool querying;
-    bool end_system;
     uint32_t observed, synched;
-    hd_time query_at, query_gap;
-    HD_VEC(hd_node) list;
+    uint32_t query_ms; /* not asked before */
+    hd_node *list;
+    uint16_t list_len, list_cap;
+    uint8_t distance;   /* 1, 2; 0: to be dropped */
+    uint8_t query_step; /* doublings of HD_KIRA_QUERY_GAP */
+    bool synched_once : 1;
+    bool querying : 1;
+    bool end_system : 1;
 };
+
+_Static_assert(sizeof(struct kira_vicinity) <= 32, "there are thousands around a hub");
 
 struct kira_trie_node {
     hd_node node;
@@ -127,18 +132,19 @@ struct kira_contact {
     hd_node node;
     uint32_t ssn;
     uint32_t seen_ms;          /* last validation, ms since start */
-    uint32_t used_ms;          /* last traffic report, 0: never */
-    uint32_t setup_ms;         /* labels last confirmed */
-    uint32_t probe_ms;         /* with WANTED */
     uint16_t active, proposed; /* ends of paths in the tree, 0: none */
     uint16_t mtu;              /* of inner packets, 0: default */
+    uint16_t used_s;           /* last traffic report (kira_seconds), 0: none in the last minutes */
+    uint16_t setup_s;          /* with SETUP: labels last confirmed */
+    uint16_t probe_ms;         /* with WANTED: low bits of the instant, at most seconds away */
     uint8_t len, proposed_len;
     uint8_t state; /* enum hd_kira_contact_state */
     uint8_t flags;
-    uint8_t bits;     /* shared with the own ID */
-    uint8_t failures; /* probes unanswered in a row */
+    uint8_t bits; /* shared with the own ID */
     bool end_system;
 };
+
+_Static_assert(sizeof(struct kira_contact) <= 32, "a router has hundreds");
 
 enum kira_request_kind {
     KIRA_REQ_DISC = 1,
@@ -277,7 +283,7 @@ struct kira {
     HD_VEC(struct kira_search *) searches;
     HD_VEC(struct kira_command *) commands;
     HD_VEC(struct kira_failed_link) failed;
-    struct hd_map vicinity_index, contact_index, uln_index;
+    struct hd_index vicinity_index, contact_index, uln_index; /* by kira_node_hash */
     uint16_t trie_free;
     uint16_t buckets;                   /* how many; the last one holds the rest */
     uint16_t in_bucket[HD_ID_BITS + 1]; /* contacts by shared bits, without on-demand */
@@ -324,6 +330,17 @@ static inline bool kira_ms_after(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) > 0;
 }
+/* Shorter still: seconds since the start, never 0. They wrap after 18 hours: whoever keeps one
+ * clears it while it is young. */
+static inline uint16_t kira_seconds(const struct kira *k, hd_time at)
+{
+    uint16_t s = (uint16_t)((at - k->started) / HD_SEC(1) + 1);
+    return s == 0 ? 1 : s;
+}
+static inline hd_time kira_seconds_since(const struct kira *k, hd_time now, uint16_t then)
+{
+    return HD_SEC((uint16_t)(kira_seconds(k, now) - then));
+}
 static inline const struct hd_id *kira_id(const struct kira_call *x, hd_node n)
 {
     return hd_ids_get(x->c->ids, n);
@@ -342,11 +359,10 @@ static inline hd_time kira_jitter(struct kira_call *x, hd_time duration)
     return hd_random_jitter(x->c->random, duration);
 }
 void kira_no_memory(struct kira_call *x);
-/* Points a key that is in the map at another place, which never allocates. */
-static inline void kira_map_move(struct hd_map *m, struct kira_call *x, hd_node node, uint32_t at)
+/* Tables of nodes are indexed by their handles, which nobody outside can choose. */
+static inline uint32_t kira_node_hash(hd_node n)
 {
-    int error = hd_map_set(m, x->c->pool, node, at);
-    HD_ASSERT(error == 0);
+    return (uint32_t)hd_mix64(n);
 }
 void kira_event(struct kira_call *x, enum hd_kira_event event, hd_node node, hd_node peer,
                 uint32_t ifindex, uint32_t value);

@@ -20,10 +20,18 @@ bool kira_ssn_newer(uint32_t a, uint32_t b)
            (a != HD_KIRA_SSN_INVALID && (b == HD_KIRA_SSN_INVALID || a > b));
 }
 
+static uint32_t kira_vicinity_hash(const void *core, uint32_t i)
+{
+    return kira_node_hash(((const struct kira *)core)->vicinity.v[i]->node);
+}
+
 struct kira_vicinity *kira_vicinity_find(struct kira *k, hd_node node)
 {
-    uint32_t i;
-    return hd_map_get(&k->vicinity_index, node, &i) ? k->vicinity.v[i] : NULL;
+    uint32_t at, i = hd_index_first(&k->vicinity_index, kira_node_hash(node), &at);
+
+    while (i != HD_INDEX_END && k->vicinity.v[i]->node != node)
+        i = hd_index_next(&k->vicinity_index, &at);
+    return i == HD_INDEX_END ? NULL : k->vicinity.v[i];
 }
 
 static struct kira_vicinity *kira_vicinity_add(struct kira_call *x, hd_node node)
@@ -34,16 +42,20 @@ static struct kira_vicinity *kira_vicinity_add(struct kira_call *x, hd_node node
     if (k->vicinity.len >= HD_KIRA_VICINITY_MAX)
         return NULL;
     v = hd_pool_alloc(x->c->pool, sizeof *v);
-    if (v == NULL || hd_vec_reserve(x->c->pool, &k->vicinity, k->vicinity.len + 1) != 0 ||
-        hd_map_set(&k->vicinity_index, x->c->pool, node, k->vicinity.len) != 0) {
-        hd_pool_free(x->c->pool, v, sizeof *v);
-        kira_no_memory(x);
-        return NULL;
-    }
+    if (v == NULL || hd_vec_reserve(x->c->pool, &k->vicinity, k->vicinity.len + 1) != 0)
+        goto no_memory;
     v->node = node;
-    v->query_gap = HD_KIRA_QUERY_GAP;
-    k->vicinity.v[k->vicinity.len++] = v;
+    v->query_ms = kira_ms(k, x->c->now);
+    k->vicinity.v[k->vicinity.len] = v;
+    if (hd_index_add(&k->vicinity_index, x->c->pool, k->vicinity.len, kira_vicinity_hash, k) != 0)
+        goto no_memory;
+    k->vicinity.len++;
     return v;
+
+no_memory:
+    hd_pool_free(x->c->pool, v, sizeof *v);
+    kira_no_memory(x);
+    return NULL;
 }
 
 static void kira_vicinity_remove(struct kira_call *x, uint32_t at)
@@ -51,11 +63,12 @@ static void kira_vicinity_remove(struct kira_call *x, uint32_t at)
     struct kira *k = x->k;
     struct kira_vicinity *v = k->vicinity.v[at];
 
-    hd_map_del(&k->vicinity_index, v->node);
+    uint32_t last = k->vicinity.len - 1;
+    hd_index_del(&k->vicinity_index, x->c->pool, at, kira_vicinity_hash, k);
+    if (at != last)
+        hd_index_move(&k->vicinity_index, kira_node_hash(k->vicinity.v[last]->node), last, at);
     hd_vec_remove_swap(&k->vicinity, at);
-    if (at < k->vicinity.len)
-        kira_map_move(&k->vicinity_index, x, k->vicinity.v[at]->node, at);
-    hd_vec_free(x->c->pool, &v->list);
+    hd_pool_free(x->c->pool, v->list, v->list_cap * sizeof *v->list);
     hd_pool_free(x->c->pool, v, sizeof *v);
 }
 
@@ -63,8 +76,8 @@ bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b)
 {
     const struct kira_vicinity *v = kira_vicinity_find(k, a);
 
-    for (uint32_t i = 0; v != NULL && i < v->list.len; i++)
-        if (v->list.v[i] == b)
+    for (uint32_t i = 0; v != NULL && i < v->list_len; i++)
+        if (v->list[i] == b)
             return true;
     return false;
 }
@@ -109,8 +122,8 @@ void kira_vicinity_refresh(struct kira_call *x)
     for (uint32_t i = 0; i < k->ulns.len; i++) {
         const struct kira_vicinity *v =
             k->ulns.v[i]->alive ? kira_vicinity_find(k, k->ulns.v[i]->node) : NULL;
-        for (uint32_t j = 0; v != NULL && j < v->list.len; j++)
-            kira_vicinity_mark(x, v->list.v[j], 2);
+        for (uint32_t j = 0; v != NULL && j < v->list_len; j++)
+            kira_vicinity_mark(x, v->list[j], 2);
     }
     bool stale = false;
     for (uint32_t i = k->vicinity.len; i-- > 0;) {
@@ -157,7 +170,7 @@ static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, cons
     bool labels = u != NULL && u->alive;
 
     for (uint32_t i = 0; i < len; i++)
-        if (!kira_list_has(v->list.v, v->list.len, list[i])) {
+        if (!kira_list_has(v->list, v->list_len, list[i])) {
             if (labels && list[i] != x->k->self)
                 kira_label_two_hop(x, u, list[i], true);
             if (list[i] != x->k->self)
@@ -170,12 +183,28 @@ static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old
     for (uint32_t i = 0; i < old_len; i++) {
         struct kira_vicinity *v = kira_vicinity_find(x->k, node);
         struct kira_uln *u = kira_uln_find(x->k, node);
-        if (v == NULL || kira_list_has(v->list.v, v->list.len, old[i]) || old[i] == x->k->self)
+        if (v == NULL || kira_list_has(v->list, v->list_len, old[i]) || old[i] == x->k->self)
             continue;
         if (u != NULL)
             kira_label_two_hop(x, u, old[i], false);
         kira_link_failed(x, node, old[i], x->c->now);
     }
+}
+
+/* Lists are kept at their exact length: most change seldom, and there are many. */
+static bool kira_list_resize(struct kira_call *x, struct kira_vicinity *v, uint32_t len)
+{
+    size_t size = sizeof *v->list;
+    hd_node *list = NULL;
+
+    if (len > 0 &&
+        (list = hd_pool_resize(x->c->pool, v->list, v->list_cap * size, len * size)) == NULL)
+        return false;
+    if (len == 0)
+        hd_pool_free(x->c->pool, v->list, v->list_cap * size);
+    v->list = list;
+    v->list_len = v->list_cap = (uint16_t)len;
+    return true;
 }
 
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
@@ -190,17 +219,16 @@ void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const h
     if (v == NULL)
         return;
     kira_list_changed(x, v, list, len);
-    if (hd_vec_reserve(x->c->pool, &v->list, HD_MAX(len, 1u)) != 0) {
+    hd_node old[HD_KIRA_LIST_MAX];
+    uint32_t old_len = v->list_len;
+    if (old_len > 0)
+        memcpy(old, v->list, old_len * sizeof old[0]);
+    if (!kira_list_resize(x, v, len)) {
         kira_no_memory(x);
         return;
     }
-    hd_node old[HD_KIRA_LIST_MAX];
-    uint32_t old_len = v->list.len;
-    if (old_len > 0)
-        memcpy(old, v->list.v, old_len * sizeof old[0]);
     if (len > 0)
-        memcpy(v->list.v, list, len * sizeof list[0]);
-    v->list.len = len;
+        memcpy(v->list, list, len * sizeof list[0]);
     /* "reset" means: newer than anything, then store the next real value (section 8, item 12) */
     v->synched = ssn == HD_KIRA_SSN_RESET ? 0 : ssn;
     v->observed = v->synched;
@@ -251,8 +279,10 @@ static void kira_query_start(struct kira_call *x, struct kira_vicinity *v)
     struct kira_request *r;
     hd_node via;
 
-    v->query_at = x->c->now + kira_jitter(x, v->query_gap);
-    v->query_gap = hd_time_min(2 * v->query_gap, HD_KIRA_QUERY_GAP_LAST);
+    hd_time gap = hd_time_min(HD_KIRA_QUERY_GAP << v->query_step, HD_KIRA_QUERY_GAP_LAST);
+    v->query_ms = kira_ms(x->k, x->c->now + kira_jitter(x, gap));
+    if (gap < HD_KIRA_QUERY_GAP_LAST)
+        v->query_step++;
     if (u != NULL && u->alive) {
         kira_ask(x, u);
         return;
@@ -271,22 +301,20 @@ static void kira_query_start(struct kira_call *x, struct kira_vicinity *v)
 void kira_query_due(struct kira_call *x)
 {
     struct kira *k = x->k;
-    hd_time next = HD_NEVER;
+    uint32_t now_ms = kira_ms(k, x->c->now), next = UINT32_MAX; /* ms from now */
 
     for (uint8_t distance = 1; distance <= 2; distance++)
         for (uint32_t i = 0; i < k->vicinity.len; i++) {
             struct kira_vicinity *v = k->vicinity.v[i];
             if (v->distance != distance || v->querying || !kira_vicinity_stale(v))
                 continue;
-            if (v->query_at > x->c->now)
-                next = hd_time_min(next, v->query_at);
-            else if (k->queries_open < HD_KIRA_QUERY_PARALLEL)
+            if (!kira_ms_after(v->query_ms, now_ms) && k->queries_open < HD_KIRA_QUERY_PARALLEL)
                 kira_query_start(x, v);
-            if (kira_vicinity_stale(v) && v->query_at > x->c->now)
-                next = hd_time_min(next, v->query_at);
+            if (kira_vicinity_stale(v) && kira_ms_after(v->query_ms, now_ms))
+                next = HD_MIN(next, v->query_ms - now_ms);
         }
-    if (next != HD_NEVER)
-        kira_arm(x, &k->query, KIRA_T_QUERY, next);
+    if (next != UINT32_MAX)
+        kira_arm(x, &k->query, KIRA_T_QUERY, x->c->now + HD_MS((hd_time)next));
 }
 
 static void kira_query_ended(struct kira_call *x, hd_node node)
@@ -329,7 +357,7 @@ void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m)
         hd_kira_write_entry_begin(&o.w, kira_id(x, u->node), 1);
         hd_kira_write_id(&o.w, kira_id(x, u->node));
         hd_kira_write_entry_end(&o.w, v != NULL && v->observed != 0 ? v->observed : 1, 0,
-                                v != NULL && v->synched_once ? (uint16_t)v->list.len
+                                v != NULL && v->synched_once ? v->list_len
                                                              : HD_KIRA_DEGREE_UNKNOWN);
     }
     hd_kira_object_end(&o.w, mark);

@@ -272,7 +272,7 @@ static void test_killed_router_resumes_unnoticed(void **unused)
     struct kira_vicinity *v =
         kira_vicinity_find(b, hd_ids_find(hd_router_ids(hd_sim_router(l.s, B)), hd_sim_id(l.s, C)));
     assert_non_null(v);
-    assert_int_equal(v->list.len, 2);
+    assert_int_equal(v->list_len, 2);
     end(&l);
 }
 
