@@ -110,6 +110,7 @@ int hd_cli_path(struct hd_cli *c);
 int hd_cli_monitor(struct hd_cli *c);
 int hd_cli_up(struct hd_cli *c);
 int hd_cli_down(struct hd_cli *c);
+int hd_cli_record(struct hd_cli *c);
 int hd_cli_restart(struct hd_cli *c);
 int hd_cli_help(struct hd_cli *c);
 int hd_cli_version(struct hd_cli *c);

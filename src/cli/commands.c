@@ -8,7 +8,7 @@
 
 static const struct hd_cli_command commands[] = {
     {"up", "[--new | --join TOKEN | --open]", "makes or joins a fabric and starts heddled",
-     "new join open interface backend log-level heddled ", 0, 0, hd_cli_up},
+     "new join open interface backend log-level recording heddled ", 0, 0, hd_cli_up},
     {"down", "", "stops heddled and removes what it put into the kernel", "", 0, 0, hd_cli_down},
     {"status", "", "the state of this node", "", 0, 0, hd_cli_status},
     {"interfaces", "", "interfaces, used or left out, and why", "wide ", 0, 0, hd_cli_list},
@@ -27,6 +27,7 @@ static const struct hd_cli_command commands[] = {
      hd_cli_ping},
     {"path", "NODE", "the nodes on the way to one", "timeout ", 1, 1, hd_cli_path},
     {"monitor", "", "events as they happen", "", 0, 0, hd_cli_monitor},
+    {"record", "FILE", "saves what the router did last, to be replayed", "", 1, 1, hd_cli_record},
     {"restart", "", "starts all processes anew while traffic goes on", "", 0, 0, hd_cli_restart},
     {"lab", "...", "labs of network namespaces (heddle-lab)", "", 0, 0, NULL},
     {"sim", "...", "the simulator (heddle-sim)", "", 0, 0, NULL},

@@ -30,6 +30,7 @@ static const struct option options[] = {
     {"interface", required_argument, NULL, OPT_DAEMON},
     {"backend", required_argument, NULL, OPT_DAEMON},
     {"log-level", required_argument, NULL, OPT_DAEMON},
+    {"recording", required_argument, NULL, OPT_DAEMON},
     {"count", required_argument, NULL, 'c'},
     {"interval", required_argument, NULL, 'i'},
     {"timeout", required_argument, NULL, 't'},
@@ -61,7 +62,8 @@ static int help_about(struct hd_cli *c, const char *name)
                "  --open             a fabric without key: anybody on a link may join\n"
                "  --interface GLOB   uses these interfaces (may be repeated)\n"
                "  --backend B        ebpf, tun or auto\n"
-               "  --log-level L      error, warning, notice, info or debug\n");
+               "  --log-level L      error, warning, notice, info or debug\n"
+               "  --recording MIB    memory for what the router did last (8; 0: none)\n");
     if (cmd->run == hd_cli_ping)
         printf("\n  -c, --count N      how many (4)\n"
                "  -i, --interval MS  between two (1000)\n"

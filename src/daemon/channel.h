@@ -13,7 +13,7 @@
  * the next PEER. A PEER that comes while the old channel still seems alive replaces it.
  *
  *   manage     fd 3 keeper, fd 4 the listening control socket; PEER(router) follows at once
- *   router     fd 3 keeper; PEER(system) and PEER(manage) follow
+ *   router     fd 3 keeper, fd 4 memory for its recording; PEER(system) and PEER(manage) follow
  *   system     fd 3 keeper, fd 4 the state folder (O_PATH); DEPOSITED records, then PEER(router)
  *
  * Pointers never cross a channel. Lists whose rows hold a static text (counters) travel as
@@ -32,6 +32,8 @@
 #define HD_CHANNEL_KEEPER_FD 3
 #define HD_CHANNEL_LISTEN_FD 4 /* manage */
 #define HD_CHANNEL_STATE_FD  4 /* system */
+/* router: memory for its recording, if the options want one */
+#define HD_CHANNEL_RECORDING_FD 4
 
 #define HD_CHANNEL_TAIL_MAX 65536 /* bytes after the body */
 #define HD_CHANNEL_MAX      (HD_CHANNEL_TAIL_MAX + 1024)

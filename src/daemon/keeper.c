@@ -64,6 +64,9 @@ static void note_end(struct hd_keeper *k, enum hd_role role, int status)
     uint32_t end = k->child[role].last_end;
     hd_log_line(&k->log, expected ? HD_LOG_INFO : HD_LOG_ERROR, "process-ended", "process=%s %s=%u",
                 hd_role_name(role), end < 0x100 ? "signal" : "status", end & 0xff);
+    if (role == HD_ROLE_ROUTER) {
+        hd_keeper_recording_died(k);
+    }
     if (k->phase == HD_KEEPER_STOPPING) {
         k->child[role].retry_at = HD_NEVER;
         if (expected) {
@@ -75,6 +78,7 @@ static void note_end(struct hd_keeper *k, enum hd_role role, int status)
 
 static void reap(struct hd_keeper *k)
 {
+    hd_keeper_recording_reap(k);
     for (unsigned i = HD_ROLE_SYSTEM; i < HD_ROLE_COUNT; i++) {
         int status = 0;
         if (k->child[i].pid != 0 && waitpid(k->child[i].pid, &status, WNOHANG) > 0) {
@@ -289,7 +293,7 @@ int hd_keeper_main(const struct hd_options *o, int argc, char **argv)
     k->options = *o;
     k->argv = argv;
     k->argc = argc;
-    k->lock = k->namespace_lock = k->listen = k->starter = -1;
+    k->lock = k->namespace_lock = k->listen = k->starter = k->recording = -1;
     hd_log_init(&k->log, "keeper", o->log_level);
     for (unsigned i = 0; i < HD_ROLE_COUNT; i++) {
         k->child[i].channel = -1;

@@ -8,6 +8,7 @@
  *   keeper.c            the loop: signals, records, ends
  *   keeper_children.c   starting roles and joining them by channels
  *   keeper_deposits.c   descriptors under names, also through a re-execution
+ *   keeper_recording.c  what the router recorded, saved when it dies
  *   keeper_start.c      locks, folders, going into the background, telling who started us
  */
 #ifndef HD_DAEMON_KEEPER_H
@@ -26,6 +27,7 @@
 #define HD_KEEPER_BACKOFF_MAX  HD_SEC(5)
 #define HD_KEEPER_STEADY       HD_SEC(10) /* who lived this long is started at once again */
 #define HD_KEEPER_STOP         HD_SEC(3)  /* for an orderly exit; then SIGKILL */
+#define HD_KEEPER_RECORDINGS   4          /* of routers that died are kept */
 
 struct hd_deposit {
     char name[HD_CHANNEL_NAME];
@@ -40,6 +42,7 @@ struct hd_child {
     uint32_t starts;
     uint32_t last_end; /* as in struct hd_row_process */
     bool ready;
+    bool hung; /* we killed it: it did not take our records */
 };
 
 enum hd_keeper_phase {
@@ -62,8 +65,10 @@ struct hd_keeper {
     hd_time stop_by;
     int exit_status;
     int signals, lock, namespace_lock, listen, state; /* descriptors */
-    int starter;  /* pipe to who waits for our start; -1: nobody does */
-    void *buffer; /* HD_CHANNEL_MAX */
+    int recording; /* memory of the router's recording; -1: none */
+    pid_t saver;   /* writes the recording of a router that died; 0: nobody does */
+    int starter;   /* pipe to who waits for our start; -1: nobody does */
+    void *buffer;  /* HD_CHANNEL_MAX */
 };
 
 /* Runs until the exit: its status. */
@@ -86,6 +91,12 @@ void hd_deposits_forget_all(struct hd_keeper *k);
 /* Puts all that must survive into the environment and clears close-on-exec; and reads it back. */
 HD_MUST_USE int hd_deposits_export(struct hd_keeper *k);
 bool hd_deposits_import(struct hd_keeper *k);
+
+/* New memory for the recording of a router that is about to be started. */
+void hd_keeper_recording_make(struct hd_keeper *k);
+/* The router has ended: saves its recording if it did not end on purpose. */
+void hd_keeper_recording_died(struct hd_keeper *k);
+void hd_keeper_recording_reap(struct hd_keeper *k);
 
 /* Folders, locks, the control socket: 0, or an hd_error after the reason was told. */
 HD_MUST_USE int hd_keeper_prepare(struct hd_keeper *k);

@@ -31,7 +31,9 @@ static void become(struct hd_keeper *k, enum hd_role role, int channel)
 {
     static char role_option[] = "--role";
     char name[32], *args[ARGS_MAX];
-    int n = 0, extra = role == HD_ROLE_SYSTEM ? k->state : k->listen;
+    int n = 0, extra = role == HD_ROLE_SYSTEM   ? k->state
+                       : role == HD_ROLE_ROUTER ? k->recording
+                                                : k->listen;
 
     snprintf(name, sizeof name, "heddled: %s", hd_role_name(role));
     args[n++] = name;
@@ -42,12 +44,14 @@ static void become(struct hd_keeper *k, enum hd_role role, int channel)
     args[n++] = (char *)(uintptr_t)hd_role_name(role);
     args[n] = NULL;
     sigprocmask(SIG_SETMASK, &k->old_signals, NULL);
-    int high = fcntl(extra, F_DUPFD, 64);
-    if (move_fd(channel, HD_CHANNEL_KEEPER_FD) < 0 || dup2(high, HD_CHANNEL_LISTEN_FD) < 0) {
+    int high = extra >= 0 ? fcntl(extra, F_DUPFD, 64) : -1;
+    if (move_fd(channel, HD_CHANNEL_KEEPER_FD) < 0) {
         _exit(127);
     }
-    if (role == HD_ROLE_ROUTER) {
-        close(HD_CHANNEL_LISTEN_FD);
+    if (extra < 0) {
+        close(HD_CHANNEL_RECORDING_FD);
+    } else if (dup2(high, HD_CHANNEL_LISTEN_FD) < 0) {
+        _exit(127);
     }
     /* Everything but 0 to 4 closes: also the copies above. */
     close_range(HD_CHANNEL_LISTEN_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -84,6 +88,9 @@ int hd_keeper_spawn(struct hd_keeper *k, enum hd_role role)
     if (hd_channel_pair(ends) < 0) {
         return HD_ESYS;
     }
+    if (role == HD_ROLE_ROUTER) {
+        hd_keeper_recording_make(k);
+    }
     pid_t pid = fork();
     if (pid == 0) {
         become(k, role, ends[1]);
@@ -97,7 +104,7 @@ int hd_keeper_spawn(struct hd_keeper *k, enum hd_role role)
     c->channel = ends[0];
     c->started = hd_clock_now();
     c->starts++;
-    c->ready = false;
+    c->ready = c->hung = false;
     c->retry_at = HD_NEVER;
     if (hd_channel_hello(c->channel, HD_ROLE_KEEPER) < 0) {
         return HD_ESYS; /* it will be buried */
@@ -137,6 +144,7 @@ void hd_keeper_send(struct hd_keeper *k, enum hd_role role, enum hd_message_type
     struct hd_child *c = &k->child[role];
     if (c->pid != 0 && hd_channel_send(c->channel, type, body, tail, tail_len) == HD_EAGAIN) {
         hd_log_line(&k->log, HD_LOG_ERROR, "process-hangs", "process=%s", hd_role_name(role));
+        c->hung = true;
         kill(c->pid, SIGKILL);
     }
 }

@@ -10,6 +10,7 @@
 
 #include "lib/base.h"
 #include "linux/log.h"
+#include "replay/format.h"
 #include "router/router.h"
 
 #ifndef HD_VERSION
@@ -28,6 +29,7 @@ static const struct option long_options[] = {
     {"interface", required_argument, NULL, 'i'},
     {"backend", required_argument, NULL, 'b'},
     {"log-level", required_argument, NULL, 'l'},
+    {"recording", required_argument, NULL, 'r'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {"role", required_argument, NULL, OPT_ROLE}, /* the keeper's word to its children */
@@ -38,6 +40,7 @@ static const struct option long_options[] = {
 static const char usage[] =
     "usage: heddled [--foreground] [--state DIR] [--open] [--interface GLOB]...\n"
     "               [--backend ebpf|tun|auto] [--log-level error|warning|notice|info|debug]\n"
+    "               [--recording MIB]\n"
     "\n"
     "  --foreground      stay in the foreground and log to standard error\n"
     "  --state DIR       keep keys, state and the control socket here\n"
@@ -46,6 +49,7 @@ static const char usage[] =
     "  --interface GLOB  use these interfaces and no others; may be repeated\n"
     "  --backend NAME    data plane: ebpf, tun, or auto, which tries them in this order\n"
     "  --log-level NAME  how much to say (default: notice)\n"
+    "  --recording MIB   memory for what the router did last (default: 8; 0: none)\n"
     "\n"
     "`heddle up` starts heddled with what it needs; see heddled(8).\n";
 
@@ -99,6 +103,20 @@ static int read_level(struct hd_options *o, const char *value)
     return HD_MIN(o->log_level, 0);
 }
 
+static int read_recording(struct hd_options *o, const char *value)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' ||
+        n > HD_RECORDING_BYTES_MAX / HD_RECORDING_MIB) {
+        fprintf(stderr, "heddled: --recording takes a number of MiB from 0 to %zu, not \"%s\"\n",
+                HD_RECORDING_BYTES_MAX / HD_RECORDING_MIB, value);
+        return HD_EINVAL;
+    }
+    o->recording_bytes = n * HD_RECORDING_MIB;
+    return 0;
+}
+
 /* Absolute, because the daemon leaves its folder. */
 static int read_state(struct hd_options *o, const char *value)
 {
@@ -144,6 +162,8 @@ static int read_one(struct hd_options *o, int option, const char *value)
         return read_backend(o, value);
     case 'l':
         return read_level(o, value);
+    case 'r':
+        return read_recording(o, value);
     case OPT_ROLE:
         return read_role(o, value);
     case OPT_CORE:
@@ -166,6 +186,7 @@ int hd_options_read(struct hd_options *o, int argc, char **argv)
     memset(o, 0, sizeof *o);
     o->core = HD_CORE_KIRA;
     o->log_level = HD_LOG_NOTICE;
+    o->recording_bytes = HD_RECORDING_BYTES_DEFAULT;
     strcpy(o->state_dir, HD_STATE_DEFAULT);
     strcpy(o->run_dir, HD_RUN_DEFAULT);
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

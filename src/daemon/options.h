@@ -27,8 +27,9 @@ struct hd_options {
     uint8_t core; /* enum hd_core_number */
     enum hd_backend_choice backend;
     int log_level;
-    char state_dir[128]; /* absolute */
-    char run_dir[128];   /* of the control socket and the pins */
+    size_t recording_bytes; /* of the ring that the router writes; 0: none */
+    char state_dir[128];    /* absolute */
+    char run_dir[128];      /* of the control socket and the pins */
     const char *globs[HD_GLOBS_MAX + 1];
     unsigned glob_count;
 };

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/kira/kira.h"
@@ -169,7 +170,9 @@ static int start_driver(struct hd_router_role *r)
                                   .core = r->begin.core,
                                   .seed = r->begin.seed,
                                   .own_address = r->begin.own_address,
-                                  .label_prefix = r->begin.label_prefix};
+                                  .label_prefix = r->begin.label_prefix,
+                                  .recording = r->recording,
+                                  .recording_bytes = r->options.recording_bytes};
     int error = hd_driver_init(&r->driver, &o);
     if (error < 0) {
         return error;
@@ -462,10 +465,24 @@ static int give_up_privileges(struct hd_router_role *r)
     return 0;
 }
 
+/* The router runs as well without it. */
+static void map_recording(struct hd_router_role *r)
+{
+    size_t bytes = r->options.recording_bytes;
+    void *at = bytes > 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                HD_CHANNEL_RECORDING_FD, 0)
+                         : MAP_FAILED;
+    if (at != MAP_FAILED) {
+        r->recording = at;
+        close(HD_CHANNEL_RECORDING_FD);
+    }
+}
+
 static int init(struct hd_router_role *r, const struct hd_options *o)
 {
     r->options = *o;
     r->icmp = r->system.fd = r->manage.fd = -1;
+    map_recording(r);
     r->buffer = malloc(HD_CHANNEL_MAX);
     r->rows = malloc(HD_CHANNEL_TAIL_MAX);
     signal(SIGPIPE, SIG_IGN);

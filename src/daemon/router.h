@@ -66,6 +66,7 @@ struct hd_router_role {
     struct hd_router_command commands[HD_ROUTER_COMMANDS_MAX];
     bool subscribed;
     uint64_t events_lost;
+    void *recording; /* memory of options.recording_bytes, NULL: none */
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
     char sandbox[48];

@@ -73,7 +73,7 @@ static void put_counter(struct hd_channel_counter *c, const char *name, uint64_t
     c->value = value;
 }
 
-#define OWN_COUNTERS      18
+#define OWN_COUNTERS      22
 #define DATA_COUNTERS_MAX 64
 
 static uint32_t own_counters(struct hd_router_role *r, struct named *out)
@@ -98,6 +98,10 @@ static uint32_t own_counters(struct hd_router_role *r, struct named *out)
         {"driver.events-lost", r->events_lost},
         {"driver.mtu-exceptions", r->driver.mtu_count},
         {"driver.pool-failures", hd_router_pool(r->driver.router)->failures},
+        {"recording.calls", r->driver.recorder.calls},
+        {"recording.snapshots", r->driver.recorder.snapshots},
+        {"recording.snapshot-bytes", r->driver.recorder.snapshot_bytes},
+        {"recording.too-large", r->driver.recorder.too_large},
     };
     memcpy(out, all, sizeof all);
     return OWN_COUNTERS;

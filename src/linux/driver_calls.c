@@ -68,17 +68,28 @@ void hd_driver_call_stop(struct hd_driver *d)
     hd_recorder_outcome(&d->recorder, 0, &none, &d->fx);
 }
 
+/*
+ * However the data plane batched its changes, none is on its way when it has applied them; one more
+ * look at the queue is when the model tidies up, and a replay tidies up at the same moment.
+ */
+static void apply(struct hd_driver *d, struct hd_model *m)
+{
+    struct hd_change c;
+    hd_fwd_apply(d->fwd, m);
+    HD_ASSERT(!hd_model_pull(m, &c));
+}
+
 void hd_driver_call_apply(struct hd_driver *d, struct hd_model *m)
 {
     struct hd_model_refused v[HD_RECORDED_REFUSED_MAX];
     struct hd_model_refused_list refused = {.v = v, .cap = HD_ARRAY_LEN(v)};
+    struct hd_model_old_list lent = {.refused = &refused};
     if (!hd_recorder_on(&d->recorder)) {
-        hd_fwd_apply(d->fwd, m);
+        apply(d, m);
         return;
     }
-    struct hd_model_old_list lent = {.refused = &refused};
     m->old = &lent;
-    hd_fwd_apply(d->fwd, m);
+    apply(d, m);
     m->old = NULL;
     hd_recorder_refused(&d->recorder, &refused);
 }

@@ -30,9 +30,10 @@
 #define HD_RECORDING_PAGE     4096u
 
 /* Sizes of a ring: a segment holds at least a small snapshot and the longest call. */
-#define HD_RECORDING_BYTES_MIN     ((size_t)1 << 20)
-#define HD_RECORDING_BYTES_MAX     ((size_t)1 << 30)
-#define HD_RECORDING_BYTES_DEFAULT ((size_t)8 << 20)
+#define HD_RECORDING_MIB           ((size_t)1 << 20)
+#define HD_RECORDING_BYTES_MIN     HD_RECORDING_MIB
+#define HD_RECORDING_BYTES_MAX     (1024 * HD_RECORDING_MIB)
+#define HD_RECORDING_BYTES_DEFAULT (8 * HD_RECORDING_MIB)
 
 /* Identity of the cores' object files, and of everything below them: see cores_id.py. */
 #define HD_CORES_ID_BYTES 32

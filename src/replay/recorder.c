@@ -82,7 +82,7 @@ static struct put put_begin(struct hd_recorder *r, enum hd_record_type type, hd_
     struct put p = {.r = r, .begin = r->segment + *r->used};
     struct hd_record *record = (struct hd_record *)(void *)p.begin;
 
-    record->type = type;
+    record->type = (uint16_t)type;
     record->reserved = 0;
     record->number = r->calls;
     record->now = now;

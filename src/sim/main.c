@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim/arguments.h"
+#include "sim/replay.h"
 
 static int command_random(const struct hd_sim_arguments *a)
 {
@@ -54,6 +55,8 @@ static int run_command(struct hd_sim_arguments *a)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "replay") == 0)
+        return hd_sim_replay_main(argc - 1, argv + 1);
     struct hd_sim_arguments a;
     int status = hd_sim_arguments_read(&a, argc, argv);
     if (status == 2)
