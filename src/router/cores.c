@@ -8,16 +8,20 @@
 #include "core/bfd/bfd.h"
 #include "core/kira/kira.h"
 #include "core/sample/sample.h"
+#include "core/vrrp/vrrp.h"
 #include "lib/base.h"
+#include "model/bfd_client.h"
 
 static const struct hd_core_ops *const cores[HD_CORE_COUNT] = {
     [HD_CORE_KIRA] = &hd_kira_ops,
     [HD_CORE_SAMPLE] = &hd_sample_ops,
     [HD_CORE_BFD] = &hd_bfd_ops,
+    [HD_CORE_VRRP] = &hd_vrrp_ops,
 };
 
-/* Nobody listens to another core yet. */
 const struct hd_event_route hd_event_routes[] = {
+    {HD_CORE_VRRP, HD_CORE_BFD, HD_EVENT_BFD_REQUEST},
+    {HD_CORE_BFD, HD_CORE_VRRP, HD_EVENT_BFD_NOTICE},
     {0, 0, 0},
 };
 

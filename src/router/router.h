@@ -17,6 +17,7 @@ enum hd_core_number {
     HD_CORE_KIRA = 1,
     HD_CORE_SAMPLE = 2,
     HD_CORE_BFD = 3, /* before its clients: it knows an interface first */
+    HD_CORE_VRRP = 4,
     HD_CORE_COUNT,
 };
 
