@@ -12,7 +12,7 @@
 struct outcome {
     uint64_t digest, inputs, sent, bytes, hops, changes;
     uint64_t arrived, lost;
-    uint32_t workers;
+    uint64_t workers; /* no hole in the struct: it is compared as bytes */
 };
 
 static uint32_t below(struct hd_random *r, uint32_t bound)
@@ -130,7 +130,9 @@ static void test_any_number_of_workers(void **unused)
             assert_int_equal(more.workers, workers);
             more.workers = 1;
             if (memcmp(&one, &more, sizeof one) != 0)
-                fail_msg("seed %llu, %u workers: another run", (unsigned long long)seed, workers);
+                fail_msg("seed %llu, %s, %u workers: another run, %llu inputs and %llu",
+                         (unsigned long long)seed, sc->origin, workers,
+                         (unsigned long long)one.inputs, (unsigned long long)more.inputs);
         }
         hd_scenario_free(sc);
     }
