@@ -209,11 +209,11 @@ static void prepare(const struct bench *b, enum path path)
     bool own = true;
 
     (void)bpf_map_delete_elem(slots, &zero);
-    hd_fwd_tc_detach(b->in.ifindex, false, true);
+    hd_fwd_tc_detach(b->in.ifindex, false, b->o.programs, true);
     if (path == XDP)
         put(slots, &zero, &b->o.programs[HD_EBPF_XDP]);
     if (path == TC)
-        must(hd_fwd_tc_attach(b->in.ifindex, false, b->o.programs[HD_EBPF_LINK], &own) == 0,
+        must(hd_fwd_tc_attach(b->in.ifindex, false, b->o.programs, HD_EBPF_LINK, &own) == 0,
              "attaching to tc");
 }
 

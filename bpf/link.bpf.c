@@ -158,37 +158,45 @@ static __always_inline int path_end(struct __sk_buff *skb, const struct hd_bpf_c
     return onward(skb, cfg, &h, &n);
 }
 
-static __always_inline int swap(struct __sk_buff *skb, const struct ipv6hdr *ip,
+/* A labelled packet that a hop cannot pass on. The report is made only here: it costs the others
+ * nothing. */
+static __noinline int swap_refused(struct __sk_buff *skb, __u32 counter, __u32 icmp_type,
+                                   __u32 value)
+{
+    struct report r = {.kind = HD_BPF_EV_ICMP, .icmp_type = (__u8)icmp_type};
+
+    if (counter == HD_BPF_DROP_EGRESS_DEAD) {
+        r.kind = HD_BPF_EV_EGRESS_DEAD;
+        r.adj = value;
+    } else if (counter == HD_BPF_DROP_LABEL_UNKNOWN) {
+        r.kind = HD_BPF_EV_LABEL_UNKNOWN;
+    } else {
+        r.value = value;
+    }
+    return refuse(skb, L2_LEN, counter, &r);
+}
+
+/*
+ * `h` lies in the packet itself. It may be written to: whoever else holds a clone of the packet has
+ * got a copy of the header before the program began (the verifier adds that to every program that
+ * writes).
+ */
+static __always_inline int swap(struct __sk_buff *skb, struct plain_headers *h,
                                 const struct hd_bpf_label *l)
 {
-    struct report r = {.kind = HD_BPF_EV_ICMP, .icmp_type = ICMP6_TIME};
     struct egress out = {};
-    struct plain_headers *h;
-    void *data, *end;
     __u8 inner_next = 0;
 
-    if (ip->hop_limit <= 1)
-        return refuse(skb, L2_LEN, HD_BPF_DROP_HOP_LIMIT, &r);
+    if (h->ip.hop_limit <= 1)
+        return swap_refused(skb, HD_BPF_DROP_HOP_LIMIT, ICMP6_TIME, 0);
     if (!find_egress(l->adj, &out))
         return drop(HD_BPF_DROP_NO_EGRESS);
-    if (out.down) {
-        r = (struct report){.kind = HD_BPF_EV_EGRESS_DEAD, .adj = l->adj};
-        return refuse(skb, L2_LEN, HD_BPF_DROP_EGRESS_DEAD, &r);
-    }
+    if (out.down)
+        return swap_refused(skb, HD_BPF_DROP_EGRESS_DEAD, 0, l->adj);
     if (skb->gso_size)
         bpf_skb_load_bytes(skb, OUTER_LEN + offsetof(struct ipv6hdr, nexthdr), &inner_next, 1);
-    if (wire_len(skb, OUTER_LEN, inner_next) > out.mtu) {
-        r.icmp_type = ICMP6_TOO_BIG;
-        r.value = out.mtu;
-        return refuse(skb, L2_LEN, HD_BPF_DROP_TOO_BIG, &r);
-    }
-    if (bpf_skb_pull_data(skb, PLAIN_LEN) < 0)
-        return drop(HD_BPF_DROP_FAILED);
-    data = (void *)(long)skb->data;
-    end = (void *)(long)skb->data_end;
-    h = data;
-    if (data + PLAIN_LEN > end)
-        return drop(HD_BPF_DROP_FAILED);
+    if (wire_len(skb, OUTER_LEN, inner_next) > out.mtu)
+        return swap_refused(skb, HD_BPF_DROP_TOO_BIG, ICMP6_TOO_BIG, out.mtu);
     copy_address(&h->ip.daddr, l->out);
     h->ip.hop_limit--;
     write_macs(&h->eth, out.to, out.from);
@@ -197,20 +205,17 @@ static __always_inline int swap(struct __sk_buff *skb, const struct ipv6hdr *ip,
 }
 
 static __always_inline int label(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                 const struct ipv6hdr *ip)
+                                 struct plain_headers *h)
 {
-    struct report unknown = {.kind = HD_BPF_EV_LABEL_UNKNOWN, .icmp_type = ICMP6_UNREACHABLE};
     const struct hd_bpf_label *found;
-    struct hd_bpf_label_key key;
     struct hd_bpf_label l;
 
-    copy_address(key.label, &ip->daddr);
-    found = bpf_map_lookup_elem(&hd_labels, &key);
+    found = bpf_map_lookup_elem(&hd_labels, &h->ip.daddr); /* the label as an address is the key */
     if (!found)
-        return refuse(skb, L2_LEN, HD_BPF_DROP_LABEL_UNKNOWN, &unknown);
+        return swap_refused(skb, HD_BPF_DROP_LABEL_UNKNOWN, ICMP6_UNREACHABLE, 0);
     l = *found;
     if (l.act == HD_BPF_LABEL_SWAP)
-        return swap(skb, ip, &l);
+        return swap(skb, h, &l);
     return path_end(skb, cfg);
 }
 
@@ -230,7 +235,7 @@ static __always_inline int plain(struct __sk_buff *skb, const struct hd_bpf_conf
 
 /* Bears one of our prefixes. */
 static __always_inline int fabric(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                  const struct plain_headers *h)
+                                  struct plain_headers *h)
 {
     if (!is_admitted(skb, h->eth.h_source))
         return drop(HD_BPF_DROP_NOT_ADMITTED);
@@ -240,7 +245,7 @@ static __always_inline int fabric(struct __sk_buff *skb, const struct hd_bpf_con
     if (skb->pkt_type != PACKET_HOST && !is_multicast(&h->ip.daddr))
         return drop(HD_BPF_DROP_MALFORMED);
     if (prefix_of(&h->ip.daddr) == cfg->label_prefix)
-        return label(skb, cfg, &h->ip);
+        return label(skb, cfg, h);
     if (prefix_of(&h->ip.saddr) == cfg->label_prefix)
         return drop(HD_BPF_DROP_MALFORMED);
     return plain(skb, cfg, h);
@@ -255,24 +260,44 @@ static __always_inline bool has_our_prefix(const struct hd_bpf_config *cfg,
            from == cfg->node_prefix;
 }
 
-/* The first IPv6 header; false for all other traffic. A VLAN's frames are its own device's. */
-static __always_inline bool ipv6_frame(struct __sk_buff *skb, struct plain_headers *h)
+static __always_inline struct plain_headers *linear(struct __sk_buff *skb)
 {
-    return skb->protocol == bpf_htons(ETH_P_IPV6) && !skb->vlan_present &&
-           bpf_skb_load_bytes(skb, 0, h, sizeof *h) == 0;
+    void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+    return data + PLAIN_LEN <= end ? data : NULL;
+}
+
+/* False for all traffic that is none of ours. A VLAN's frames are its own device's. */
+static __always_inline bool is_ipv6_frame(const struct __sk_buff *skb)
+{
+    return skb->protocol == bpf_htons(ETH_P_IPV6) && !skb->vlan_present && skb->len >= PLAIN_LEN;
+}
+
+/* The headers up to the first IPv6 header, where they are; NULL when the kernel has no memory. */
+static __always_inline struct plain_headers *headers(struct __sk_buff *skb)
+{
+    struct plain_headers *h = linear(skb);
+
+    if (h)
+        return h;
+    return bpf_skb_pull_data(skb, PLAIN_LEN) == 0 ? linear(skb) : NULL;
 }
 
 SEC("tc")
 int hd_link(struct __sk_buff *skb)
 {
     const struct hd_bpf_config *cfg = config();
-    struct plain_headers h;
+    struct plain_headers *h, copy;
 
-    if (!cfg || !ipv6_frame(skb, &h))
+    if (!cfg || !is_ipv6_frame(skb))
         return TC_ACT_UNSPEC;
-    if (has_our_prefix(cfg, &h.ip))
-        return fabric(skb, cfg, &h);
-    return control(skb, &h);
+    h = headers(skb);
+    if (!h)
+        return drop(HD_BPF_DROP_FAILED); /* unseen, it must not pass */
+    if (has_our_prefix(cfg, &h->ip))
+        return fabric(skb, cfg, h);
+    copy = *h; /* the echo changes the packet */
+    return control(skb, &copy);
 }
 
 /* tc ingress of interfaces that are no KIRA links: our prefixes have no business there. */
@@ -280,9 +305,14 @@ SEC("tc")
 int hd_guard(struct __sk_buff *skb)
 {
     const struct hd_bpf_config *cfg = config();
-    struct plain_headers h;
+    const struct plain_headers *h;
 
-    if (cfg && ipv6_frame(skb, &h) && has_our_prefix(cfg, &h.ip))
+    if (!cfg || !is_ipv6_frame(skb))
+        return TC_ACT_UNSPEC;
+    h = headers(skb);
+    if (!h)
+        return drop(HD_BPF_DROP_FAILED);
+    if (has_our_prefix(cfg, &h->ip))
         return drop(HD_BPF_DROP_GUARD);
     return TC_ACT_UNSPEC;
 }

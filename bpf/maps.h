@@ -2,7 +2,7 @@
 /*
  * The maps. Every object file declares them all; they are pinned by name, so that the loader makes
  * each once and the next process finds it. Hashes and the trie allocate per entry: an idle node
- * pays for buckets only.
+ * pays for buckets only. The adjacencies, which every packet needs, are an array: no lookup at all.
  */
 #ifndef HD_BPF_MAPS_H
 #define HD_BPF_MAPS_H
@@ -40,9 +40,8 @@ struct {
 } hd_labels SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, HD_BPF_ADJS_MAX);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, __u32);
     __type(value, struct hd_bpf_adj);
     __uint(pinning, LIBBPF_PIN_BY_NAME);

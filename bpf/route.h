@@ -25,7 +25,7 @@ static __always_inline bool find_egress(__u32 adj, struct egress *out)
     const struct hd_bpf_if *i;
     __u32 ifindex;
 
-    if (!a)
+    if (!a || !a->ifindex)
         return false;
     ifindex = a->ifindex;
     out->adj = adj;

@@ -60,7 +60,7 @@ struct hd_bpf_config {
     __be16 node_prefix, label_prefix;
     __u8 zero[6];
 };
-#define HD_BPF_VERSION 1
+#define HD_BPF_VERSION 2
 
 /* nodes: LPM trie. */
 struct hd_bpf_node_key {
@@ -98,7 +98,7 @@ struct hd_bpf_label {
     __u8 out[16];
 };
 
-/* adjs: hash by number. Many labels point at one, so a dead neighbour is one update. */
+/* adjs: array by number; without an ifindex: none. Many labels point at one, so a dead neighbour is one update. */
 #define HD_BPF_ADJ_ADMITTED 0x01
 #define HD_BPF_ADJ_DOWN     0x02
 

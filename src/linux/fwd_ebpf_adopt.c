@@ -9,6 +9,8 @@
 
 #include "linux/fwd_ebpf.h"
 
+#define ADJ_BATCH 128
+
 union key {
     uint32_t adj;
     struct hd_bpf_label_key label;
@@ -77,10 +79,33 @@ static int walk(int map, const struct adoption *a)
     return errno == ENOENT ? 0 : HD_ESYS;
 }
 
+/* The adjacencies are an array, read by the piece: most of it is empty. */
+static int walk_adjs(int map, const struct adoption *a)
+{
+    uint32_t keys[ADJ_BATCH], at = 0, count;
+    union value v;
+    struct hd_bpf_adj values[ADJ_BATCH];
+    int rc = 0, error = 0;
+
+    for (bool first = true; rc == 0 && error == 0; first = false) {
+        count = ADJ_BATCH;
+        rc = bpf_map_lookup_batch(map, first ? NULL : &at, &at, keys, values, &count, NULL);
+        if (rc != 0 && errno != ENOENT)
+            return HD_ESYS;
+        for (uint32_t i = 0; i < count && error == 0; i++) {
+            if (values[i].ifindex == 0)
+                continue;
+            v.adj = values[i];
+            error = a->take(a, &(union key){.adj = keys[i]}, &v);
+        }
+    }
+    return error;
+}
+
 int hd_fwd_ebpf_adopt(const int *maps, struct hd_model *m, uint8_t owner)
 {
     struct adoption a = {.model = m, .owner = owner, .take = take_adj};
-    int error = walk(maps[HD_EBPF_ADJS], &a);
+    int error = walk_adjs(maps[HD_EBPF_ADJS], &a);
 
     a.take = take_label;
     if (error == 0)

@@ -93,33 +93,48 @@ static int withdraw(const struct batch *b, const struct hd_bpf_adj *old)
     return map_del(b->maps[HD_EBPF_ADMITTED], &s);
 }
 
+/*
+ * An array's elements are overwritten in place. Whoever reads one meanwhile must not send to the
+ * new MAC over the old interface: where these change, the element is empty in between.
+ */
+static int write_adj(int map, uint32_t adj, const struct hd_bpf_adj *old,
+                     const struct hd_bpf_adj *new)
+{
+    static const struct hd_bpf_adj none;
+    bool moves = old->ifindex != new->ifindex || memcmp(old->mac, new->mac, sizeof new->mac) != 0;
+
+    if (old->ifindex != 0 && moves && map_set(map, &adj, &none) != 0)
+        return map_error();
+    return map_set(map, &adj, new);
+}
+
 static int set_adj(const struct batch *b, uint32_t adj, const struct hd_adj_value *v)
 {
     struct hd_bpf_source s = source_of(v->ifindex, &v->mac);
     struct hd_bpf_adj old = {0}, new = {.ifindex = v->ifindex};
-    bool was = bpf_map_lookup_elem(b->maps[HD_EBPF_ADJS], &adj, &old) == 0;
-    int error = 0;
+    int error = bpf_map_lookup_elem(b->maps[HD_EBPF_ADJS], &adj, &old) == 0 ? 0 : map_error();
 
     memcpy(new.mac, &v->mac, sizeof new.mac);
     memcpy(new.link_local, &v->link_local, sizeof new.link_local);
     new.flags = (v->admitted ? HD_BPF_ADJ_ADMITTED : 0) | (v->down ? HD_BPF_ADJ_DOWN : 0);
-    if (v->admitted)
+    if (error == 0 && v->admitted)
         error = map_set(b->maps[HD_EBPF_ADMITTED], &s, &adj);
     if (error == 0)
-        error = map_set(b->maps[HD_EBPF_ADJS], &adj, &new);
-    if (error == 0 && was)
+        error = write_adj(b->maps[HD_EBPF_ADJS], adj, &old, &new);
+    if (error == 0)
         error = withdraw(b, &old);
     return error;
 }
 
 static int del_adj(const struct batch *b, uint32_t adj)
 {
+    static const struct hd_bpf_adj none;
     struct hd_bpf_adj old = {0};
     int error;
 
-    if (bpf_map_lookup_elem(b->maps[HD_EBPF_ADJS], &adj, &old) != 0)
+    if (bpf_map_lookup_elem(b->maps[HD_EBPF_ADJS], &adj, &old) != 0 || old.ifindex == 0)
         return 0;
-    error = map_del(b->maps[HD_EBPF_ADJS], &adj);
+    error = map_set(b->maps[HD_EBPF_ADJS], &adj, &none);
     return error != 0 ? error : withdraw(b, &old);
 }
 

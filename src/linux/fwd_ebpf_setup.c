@@ -200,7 +200,7 @@ static void detach(struct ebpf_setup *s, uint32_t ifindex, const struct hd_bpf_i
             (void)bpf_map_delete_elem(s->o.maps[HD_EBPF_DEVS], &ifindex);
     }
     if (v->flags & (HD_BPF_IF_USED | HD_BPF_IF_GUARDED))
-        hd_fwd_tc_detach(ifindex, false, (v->flags & HD_BPF_IF_CLSACT) != 0);
+        hd_fwd_tc_detach(ifindex, false, s->o.programs, (v->flags & HD_BPF_IF_CLSACT) != 0);
 }
 
 /* Detaches from all interfaces that a map of interfaces names, and empties it. */
@@ -284,12 +284,13 @@ static void try_xdp(struct ebpf_setup *s, const struct hd_fwd_device *d, struct 
         hd_fwd_xdp_detach(ifindex, s->o.programs[HD_EBPF_XDP]);
 }
 
-static int attach_program(struct ebpf_setup *s, const struct hd_fwd_device *d, int program,
-                          struct hd_bpf_if *v, char *why)
+static int attach_program(struct ebpf_setup *s, const struct hd_fwd_device *d,
+                          enum hd_fwd_ebpf_program program, struct hd_bpf_if *v, char *why)
 {
     bool own_qdisc = (v->flags & HD_BPF_IF_CLSACT) != 0;
-    int error = hd_fwd_tc_attach(d->ifindex, false, s->o.programs[program], &own_qdisc);
+    int error = hd_fwd_tc_attach(d->ifindex, false, s->o.programs, program, &own_qdisc);
 
+    v->flags &= ~(uint32_t)HD_BPF_IF_CLSACT;
     if (own_qdisc)
         v->flags |= HD_BPF_IF_CLSACT;
     return error == 0 ? 0
@@ -369,12 +370,13 @@ bool hd_fwd_ebpf_setup_intact(struct hd_fwd_setup *base)
     struct hd_bpf_if v;
     int map = s->o.maps[HD_EBPF_IFS];
 
-    if (hd_fwd_tc_attached(s->kira0.ifindex, true) == 0)
+    if (hd_fwd_tc_attached(s->kira0.ifindex, true, s->o.programs) == 0)
         return false;
     for (uint32_t *from = NULL; bpf_map_get_next_key(map, from, &next) == 0; from = &at) {
         at = next;
         if (get_if(map, next, &v) && v.flags & (HD_BPF_IF_USED | HD_BPF_IF_GUARDED) &&
-            hd_fwd_tc_attached(next, false) == 0 && hd_fwd_device_get(NULL, next, &d) == 0)
+            hd_fwd_tc_attached(next, false, s->o.programs) == 0 &&
+            hd_fwd_device_get(NULL, next, &d) == 0)
             return false;
     }
     return true;
@@ -417,7 +419,7 @@ static int load(struct ebpf_setup *s, bool adopt, char *why)
 static int attach_kira0(struct ebpf_setup *s, char *why)
 {
     bool own_qdisc = true; /* it goes with the device */
-    int error = hd_fwd_tc_attach(s->kira0.ifindex, true, s->o.programs[HD_EBPF_KIRA0], &own_qdisc);
+    int error = hd_fwd_tc_attach(s->kira0.ifindex, true, s->o.programs, HD_EBPF_KIRA0, &own_qdisc);
 
     return error == 0
                ? 0

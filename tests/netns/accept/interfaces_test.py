@@ -144,6 +144,16 @@ def filters(lab, node, name, direction):
     return run(['tc', '-n', lab.namespace(node), 'filter', 'show', 'dev', name, direction]).stdout
 
 
+def tcx(lab, node, action, name, direction):
+    """What hangs there by tcx; None on a kernel without."""
+    done = run(tcx_words(lab, node, action, name, direction))
+    return done.stdout if done.returncode == 0 else None
+
+
+def tcx_words(lab, node, *words):
+    return lab.at(node, sys.executable, os.path.join(os.path.dirname(__file__), 'tcx.py'), *words)
+
+
 def routes(lab, node):
     return must(['ip', '-n', lab.namespace(node), '-6', 'route', 'show', 'table', 'all', 'proto', '75'])
 
@@ -168,16 +178,25 @@ def taken_away(suite, lab):
                                                'kira0'], lambda: 'fc00::/16' in routes(lab, 'n0')),
         ('the route that keeps labels in is deleted', ['ip', '-n', lab.namespace('n1'), '-6', 'route', 'del',
                                                        'blackhole', 'fcaa::/16'],
-         lambda: 'fcaa::/16' in routes(lab, 'n1')),
-        ('the filters of an interface are deleted', [*tc, lab.namespace('n2'), 'filter', 'del', 'dev', 'to-n3',
-                                                     'ingress'],
-         lambda: 'bpf' in filters(lab, 'n2', 'to-n3', 'ingress')),
-        ('the qdisc of an interface is deleted', [*tc, lab.namespace('n3'), 'qdisc', 'del', 'dev', 'to-n4', 'clsact'],
-         lambda: 'bpf' in filters(lab, 'n3', 'to-n4', 'ingress'))]
-    if suite.backend == 'ebpf':
-        cases.append(('the qdisc of kira0 is deleted', [*tc, lab.namespace('n4'), 'qdisc', 'del', 'dev', 'kira0',
-                                                        'clsact'],
-                      lambda: 'bpf' in filters(lab, 'n4', 'kira0', 'egress')))
+         lambda: 'fcaa::/16' in routes(lab, 'n1'))]
+    if suite.backend == 'ebpf' and tcx(lab, 'n2', 'show', 'to-n3', 'ingress') is not None:
+        cases += [
+            ('the program of an interface is detached', tcx_words(lab, 'n2', 'detach', 'to-n3', 'ingress'),
+             lambda: 'hd_link' in tcx(lab, 'n2', 'show', 'to-n3', 'ingress')),
+            ('the program of kira0 is detached', tcx_words(lab, 'n4', 'detach', 'kira0', 'egress'),
+             lambda: 'hd_kira0' in tcx(lab, 'n4', 'show', 'kira0', 'egress'))]
+    else:
+        cases += [
+            ('the filters of an interface are deleted', [*tc, lab.namespace('n2'), 'filter', 'del', 'dev', 'to-n3',
+                                                         'ingress'],
+             lambda: 'bpf' in filters(lab, 'n2', 'to-n3', 'ingress')),
+            ('the qdisc of an interface is deleted', [*tc, lab.namespace('n3'), 'qdisc', 'del', 'dev', 'to-n4',
+                                                      'clsact'],
+             lambda: 'bpf' in filters(lab, 'n3', 'to-n4', 'ingress'))]
+        if suite.backend == 'ebpf':
+            cases.append(('the qdisc of kira0 is deleted', [*tc, lab.namespace('n4'), 'qdisc', 'del', 'dev', 'kira0',
+                                                            'clsact'],
+                          lambda: 'bpf' in filters(lab, 'n4', 'kira0', 'egress')))
     for _, words, is_there in cases:
         expect(is_there(), f'{" ".join(words)}: it was not there')
         must(words)
@@ -189,12 +208,15 @@ def taken_away(suite, lab):
 
 def foreign_filters_stay(lab):
     """Somebody else's filter on our qdisc survives us, and so does the qdisc."""
+    run(['tc', '-n', lab.namespace('n0'), 'qdisc', 'add', 'dev', 'to-n1', 'clsact'])  # fails if ours is there
     must(['tc', '-n', lab.namespace('n0'), 'filter', 'add', 'dev', 'to-n1', 'ingress', 'pref', '7', 'protocol', 'all',
           'bpf', 'bytecode', '1,6 0 0 0'])
     lab.lab('stop', 'n0')
     left = filters(lab, 'n0', 'to-n1', 'ingress')
     expect('pref 7 ' in left, f'the foreign filter is gone: {left!r}')
     expect('heddle' not in left and 'hd_' not in left and 'direct-action' not in left, f'ours is still there: {left}')
+    left = tcx(lab, 'n0', 'show', 'to-n1', 'ingress')
+    expect(not left, f'ours is still there: {left}')
     must(['tc', '-n', lab.namespace('n0'), 'qdisc', 'del', 'dev', 'to-n1', 'clsact'])
 
 
