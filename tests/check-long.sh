@@ -48,7 +48,9 @@ part_cppcheck() {
 }
 
 part_analyzer() {
-    build analyzer 3600 'gcc -fanalyzer: no finding' gcc -Dc_args=-fanalyzer -Dtests=false
+    # Leaks are valgrind's and the leak sanitizer's: gcc 12 loses sight of memory that a struct owns.
+    build analyzer 3600 'gcc -fanalyzer: no finding' gcc \
+        -Dc_args='-fanalyzer -Wno-analyzer-malloc-leak' -Dtests=false
 }
 
 part_fuzz() {
