@@ -24,6 +24,7 @@
 
 #define HD_SYSTEM_PORTS_MAX      8
 #define HD_SYSTEM_RECONCILE      HD_SEC(30)
+#define HD_SYSTEM_LOOK_EVERY     HD_SEC(1) /* at most so often, whatever happens */
 #define HD_SYSTEM_MTU_ROUTES_MAX 512
 #define HD_SYSTEM_SENTENCE       512
 
@@ -54,7 +55,7 @@ struct hd_system {
     bool adopted;
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
-    hd_time reconcile_at;
+    hd_time looked_at, reconcile_at;
     bool own_address_seen, node_route_seen, label_route_seen; /* in the dump that runs */
     bool stop, keep;
     int exit_status;

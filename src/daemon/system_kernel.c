@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The system role and the kernel: what it learns by netlink, what it refuses, and how it notices
- * that something of ours was taken away. News may get lost, so every 30 s, and whenever the kernel
- * says that it had to drop some, everything is looked at again.
+ * that something of ours was taken away. Everything is looked at again when a route or filter of
+ * ours seems to be gone and when the kernel says that it had to drop news, but at most once in a
+ * second; and every 30 s.
  */
 #include <bpf/bpf.h>
 #include <linux/rtnetlink.h>
@@ -43,6 +44,26 @@ bool hd_system_kira0_is_ours(const struct hd_system *s)
 /* --- the sinks of dumps and notifications --------------------------------------------------------
  */
 
+static void look_soon(struct hd_system *s)
+{
+    s->reconcile_at = hd_time_min(s->reconcile_at, s->looked_at + HD_SYSTEM_LOOK_EVERY);
+}
+
+static const char *interface_name(struct hd_system *s, uint32_t ifindex)
+{
+    const struct hd_interface *i = hd_interfaces_find(&s->interfaces, ifindex);
+    return i != NULL ? i->link.name : "no interface";
+}
+
+/* At the start such things are refused; later they are said, with every look again. */
+static void tell_foreign(struct hd_system *s, const char *what, const struct hd_ip6 *prefix,
+                         uint8_t len, uint32_t ifindex)
+{
+    char text[HD_IP6_TEXT];
+    hd_log_line(&s->log, HD_LOG_WARNING, what, "prefix=%s/%u interface=%s effect=\"cut off\"",
+                hd_ip6_format(prefix, text), len, interface_name(s, ifindex));
+}
+
 static void on_link(void *user, const struct hd_link_facts *f)
 {
     struct hd_system *s = user;
@@ -64,6 +85,9 @@ static void on_address(void *user, const struct hd_address_facts *f)
             hd_system_begin_anew(s, true, "own-address-vanished");
         }
     }
+    if (!f->gone && f->ifindex != s->interfaces.kira0 && is_ours(s, &f->address)) {
+        tell_foreign(s, "foreign-address", &f->address, f->len, f->ifindex);
+    }
     hd_interfaces_address(&s->interfaces, f);
 }
 
@@ -78,16 +102,25 @@ static void on_route(void *user, const struct hd_route_facts *f)
     } else if (f->family == AF_INET6 && f->len == 16 && in_prefix(&f->to, s->node_prefix) &&
                f->ifindex == s->interfaces.kira0) {
         s->node_route_seen = !f->gone;
+        if (f->gone) {
+            look_soon(s);
+        }
     } else if (f->family == AF_INET6 && f->len == 16 && in_prefix(&f->to, s->label_prefix) &&
                f->type == RTN_BLACKHOLE) {
         s->label_route_seen = !f->gone;
+        if (f->gone) {
+            look_soon(s);
+        }
+    } else if (f->family == AF_INET6 && f->len >= 16 && !f->gone && f->table == RT_TABLE_MAIN &&
+               f->protocol != RTPROT_KERNEL && f->protocol != HD_ROUTE_PROTOCOL &&
+               f->ifindex != s->interfaces.kira0 && is_ours(s, &f->to)) {
+        tell_foreign(s, "foreign-route", &f->to, f->len, f->ifindex);
     }
 }
 
-static const char *interface_name(struct hd_system *s, uint32_t ifindex)
+static void on_filter_gone(void *user, uint32_t ifindex)
 {
-    const struct hd_interface *i = hd_interfaces_find(&s->interfaces, ifindex);
-    return i != NULL ? i->link.name : "no interface";
+    look_soon(user);
 }
 
 /* --- refusals at the start -----------------------------------------------------------------------
@@ -166,8 +199,9 @@ static int check_kira0(struct hd_system *s)
 
 static int look(struct hd_system *s)
 {
-    const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route};
+    const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route, NULL};
     int error;
+    s->looked_at = hd_clock_now();
     s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
     hd_interfaces_dump_begin(&s->interfaces);
     error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
@@ -229,12 +263,11 @@ static bool program_is_ours(void *user, uint32_t program)
 static void on_news(void *user, uint32_t events)
 {
     struct hd_system *s = user;
-    const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route};
+    const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route, on_filter_gone};
     if (hd_rtnl_read(&s->rtnl, &sink) == HD_EAGAIN) {
-        hd_system_reconcile(s);
-    } else {
-        hd_interfaces_tell(&s->interfaces);
+        look_soon(s);
     }
+    hd_interfaces_tell(&s->interfaces);
 }
 
 int hd_system_kernel_open(struct hd_system *s)
@@ -246,7 +279,7 @@ int hd_system_kernel_open(struct hd_system *s)
     const struct hd_rtnl_sink checks = {.user = s, .address = check_address, .route = check_route};
 
     hd_interfaces_init(&s->interfaces, &rules, &listener);
-    if (hd_rtnl_open(&s->rtnl, false) < 0 || hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &links) < 0) {
+    if (hd_rtnl_open(&s->rtnl) < 0 || hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &links) < 0) {
         return hd_system_refuse(s, HD_ESYS, "cannot talk to the kernel by netlink");
     }
     s->interfaces.rules.initial = hd_interfaces_namespace_is_initial(&s->interfaces);

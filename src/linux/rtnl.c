@@ -226,6 +226,13 @@ static int on_message(const struct nlmsghdr *h, void *data)
     case RTM_DELROUTE:
         read_route(h, sink);
         break;
+    case RTM_DELTFILTER:
+    case RTM_DELQDISC:
+        if (sink->filter_gone != NULL) {
+            const struct tcmsg *t = mnl_nlmsg_get_payload(h);
+            sink->filter_gone(sink->user, (uint32_t)t->tcm_ifindex);
+        }
+        break;
     default:
         break;
     }
@@ -235,12 +242,9 @@ static int on_message(const struct nlmsghdr *h, void *data)
 /* --- sockets -------------------------------------------------------------------------------------
  */
 
-int hd_rtnl_open(struct hd_rtnl *n, bool routes)
+int hd_rtnl_open(struct hd_rtnl *n)
 {
-    uint32_t groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR;
-    if (routes) {
-        groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
-    }
+    uint32_t groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_TC;
     memset(n, 0, sizeof *n);
     n->buffer = malloc(BUFFER_BYTES);
     n->requests = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);

@@ -63,6 +63,7 @@ struct hd_rtnl_sink {
     void (*link)(void *user, const struct hd_link_facts *f);
     void (*address)(void *user, const struct hd_address_facts *f);
     void (*route)(void *user, const struct hd_route_facts *f);
+    void (*filter_gone)(void *user, uint32_t ifindex); /* or a qdisc with its filters */
 };
 
 struct hd_rtnl {
@@ -72,8 +73,8 @@ struct hd_rtnl {
     void *buffer;
 };
 
-/* routes: also hear of routes. 0 or HD_ESYS. */
-HD_MUST_USE int hd_rtnl_open(struct hd_rtnl *n, bool routes);
+/* Hears of links, of IPv6 addresses and routes, and of tc filters: 0 or HD_ESYS. */
+HD_MUST_USE int hd_rtnl_open(struct hd_rtnl *n);
 void hd_rtnl_close(struct hd_rtnl *n);
 int hd_rtnl_fd(const struct hd_rtnl *n);
 

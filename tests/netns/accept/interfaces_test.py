@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces that come and go at run time, and kernel state that others take away (design.md, sections 4, 5, 7).
 
-n0 - n1 - n2 - n3 - n4; further veth pairs appear between n0 and n2. What is removed by hand comes back: at once where the
-kernel says that it is gone, else with the periodic look at everything (30 s).
+n0 - n1 - n2 - n3 - n4; further veth pairs appear between n0 and n2. What is removed by hand comes back: within seconds where
+the kernel says that it is gone, else (programs of tcx) with the periodic look at everything (30 s).
 """
 import json
 import os
@@ -13,6 +13,7 @@ import time
 from accept import Lab, Suite, expect, is_alive, must, run, within
 
 RECONCILE_S = 35
+SOON_S = 5
 
 
 def row(lab, node, name):
@@ -171,7 +172,7 @@ def kira0_down(lab):
 
 
 def taken_away(suite, lab):
-    """One node each loses one thing; the periodic look finds each alone."""
+    """One node each loses one thing. Of programs the kernel says nothing: the periodic look finds them."""
     tc = ['tc', '-n']
     cases = [
         ('the route to all nodes is deleted', ['ip', '-n', lab.namespace('n0'), '-6', 'route', 'del', 'fc00::/16', 'dev',
@@ -199,10 +200,10 @@ def taken_away(suite, lab):
                           lambda: 'bpf' in filters(lab, 'n4', 'kira0', 'egress')))
     for _, words, is_there in cases:
         expect(is_there(), f'{" ".join(words)}: it was not there')
-        must(words)
-        expect(not is_there(), f'{" ".join(words)}: it is still there')
+        must(words)  # fails if there is nothing to remove; it may be back before we can look
     for name, _, is_there in cases:
-        suite.case(name, lambda there=is_there: f'back after {within(RECONCILE_S, there)} ms')
+        limit = RECONCILE_S if 'detached' in name else SOON_S
+        suite.case(name, lambda there=is_there, limit=limit: f'back after {within(limit, there)} ms')
     suite.case('after that every node reaches every node', lab.settled)
 
 
@@ -240,7 +241,12 @@ def foreign_address_later(lab):
     pid = lab.processes('n0')['keeper']
     expect(is_alive(pid), 'the service ended')
     within(5, lab.reaches, 'n0', 'n2')
+    said = [line for line in lab.log('n0').splitlines() if 'foreign-address' in line]
+    expect(said and 'fc00:77::1/64' in said[0] and 'to-n1' in said[0], f'it was not said: {said}')
     lab.ip('n0', 'addr', 'del', 'fc00:77::1/64', 'dev', 'to-n1')
+    lab.ip('n0', '-6', 'route', 'add', 'fc00:78::/32', 'dev', 'to-n1')
+    within(2, lambda: 'foreign-route' in lab.log('n0') and 'fc00:78::/32' in lab.log('n0'))
+    lab.ip('n0', '-6', 'route', 'del', 'fc00:78::/32', 'dev', 'to-n1')
 
 
 def main():
