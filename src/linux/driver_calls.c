@@ -68,6 +68,95 @@ void hd_driver_call_stop(struct hd_driver *d)
     hd_recorder_outcome(&d->recorder, 0, &none, &d->fx);
 }
 
+int hd_driver_call_configure(struct hd_driver *d, uint8_t core, const void *config, uint32_t len)
+{
+    struct hd_answer none = {.deadline = HD_NEVER};
+    hd_recorder_configure(&d->recorder, core, config, len, d->now);
+    int error = hd_router_configure(d->router, core, config, len, d->now, &d->fx);
+    hd_recorder_outcome(&d->recorder, error, &none, &d->fx);
+    return error;
+}
+
+void hd_driver_call_stop_core(struct hd_driver *d, uint8_t core)
+{
+    struct hd_answer none = {.deadline = HD_NEVER};
+    hd_recorder_stop_core(&d->recorder, core, d->now);
+    hd_router_stop_core(d->router, core, d->now, &d->fx);
+    hd_recorder_outcome(&d->recorder, 0, &none, &d->fx);
+}
+
+/* --- changes of the model ------------------------------------------------------------------------
+ */
+
+static void record(struct hd_driver *d, enum hd_recorded_edit_op op, uint32_t index, int64_t a,
+                   int64_t b)
+{
+    struct hd_recorded_edit e = {.op = op, .index = index, .a = a, .b = b};
+    hd_recorder_edit(&d->recorder, &e, NULL, 0);
+}
+
+/* Asked in every turn: a look that finds nothing changes nothing and is not recorded. */
+bool hd_driver_periodic_pull(struct hd_driver *d, struct hd_periodic_change *c)
+{
+    struct hd_model *m = hd_router_model(d->router);
+    if (m->live == NULL || m->live->queue.head == 0) {
+        return false;
+    }
+    record(d, HD_EDIT_PERIODIC_PULL, 0, 0, 0);
+    return hd_model_periodic_pull(m, c);
+}
+
+void hd_driver_periodic_done(struct hd_driver *d, uint32_t index, int error)
+{
+    record(d, HD_EDIT_PERIODIC_DONE, index, error, 0);
+    hd_model_periodic_done(hd_router_model(d->router), index, error);
+}
+
+void hd_driver_periodic_count(struct hd_driver *d, uint32_t index, uint64_t sent, uint64_t failed)
+{
+    record(d, HD_EDIT_PERIODIC_COUNT, index, (int64_t)sent, (int64_t)failed);
+    hd_model_periodic_count(hd_router_model(d->router), index, sent, failed);
+}
+
+void hd_driver_periodics_lost(struct hd_driver *d)
+{
+    record(d, HD_EDIT_PERIODICS_LOST, 0, 0, 0);
+    hd_model_periodics_lost(hd_router_model(d->router));
+}
+
+void hd_driver_watch_seen(struct hd_driver *d, uint32_t index, hd_time at)
+{
+    record(d, HD_EDIT_WATCH_SEEN, index, at, 0);
+    hd_model_watch_seen(hd_router_model(d->router), index, at);
+}
+
+bool hd_driver_virtual_pull(struct hd_driver *d, struct hd_virtual_change *c)
+{
+    struct hd_model *m = hd_router_model(d->router);
+    if (m->virtuals == NULL || m->virtuals->queue.head == 0) {
+        return false;
+    }
+    record(d, HD_EDIT_VIRTUAL_PULL, 0, 0, 0);
+    return hd_model_virtual_pull(m, c);
+}
+
+bool hd_driver_virtual_done(struct hd_driver *d, uint32_t index, const struct hd_virtual_value *v,
+                            int error)
+{
+    struct hd_recorded_edit e = {.op = HD_EDIT_VIRTUAL_DONE, .index = index, .a = error};
+    hd_recorder_edit(&d->recorder, &e, v, sizeof *v);
+    return hd_model_virtual_done(hd_router_model(d->router), index, v, error);
+}
+
+void hd_driver_virtuals_repeat(struct hd_driver *d)
+{
+    record(d, HD_EDIT_VIRTUALS_REPEAT, 0, 0, 0);
+    hd_model_virtuals_repeat(hd_router_model(d->router));
+}
+
+/* --- applying ------------------------------------------------------------------------------------
+ */
+
 /*
  * However the data plane batched its changes, none is on its way when it has applied them; one more
  * look at the queue is when the model tidies up, and a replay tidies up at the same moment.

@@ -4,6 +4,8 @@
 #define HD_LINUX_DRIVER_INTERNAL_H
 
 #include "linux/driver.h"
+#include "model/liveness.h"
+#include "model/virtual.h"
 
 /* Hands one input to the router at d->now, and realises what comes of it. */
 void hd_driver_deliver(struct hd_driver *d, const struct hd_input *in);
@@ -17,6 +19,22 @@ struct hd_answer hd_driver_call_input(struct hd_driver *d, const struct hd_input
 struct hd_answer hd_driver_call_due(struct hd_driver *d);
 struct hd_answer hd_driver_call_work(struct hd_driver *d);
 void hd_driver_call_stop(struct hd_driver *d);
+HD_MUST_USE int hd_driver_call_configure(struct hd_driver *d, uint8_t core, const void *config,
+                                         uint32_t len);
+void hd_driver_call_stop_core(struct hd_driver *d, uint8_t core);
+/*
+ * Changes of the model outside of calls, recorded: the functions of model/liveness.h and
+ * model/virtual.h with the same names. A driver uses no others.
+ */
+bool hd_driver_periodic_pull(struct hd_driver *d, struct hd_periodic_change *c);
+void hd_driver_periodic_done(struct hd_driver *d, uint32_t index, int error);
+void hd_driver_periodic_count(struct hd_driver *d, uint32_t index, uint64_t sent, uint64_t failed);
+void hd_driver_periodics_lost(struct hd_driver *d);
+void hd_driver_watch_seen(struct hd_driver *d, uint32_t index, hd_time at);
+bool hd_driver_virtual_pull(struct hd_driver *d, struct hd_virtual_change *c);
+bool hd_driver_virtual_done(struct hd_driver *d, uint32_t index, const struct hd_virtual_value *v,
+                            int error);
+void hd_driver_virtuals_repeat(struct hd_driver *d);
 /* Puts the model's changes into force by the data plane; what it refuses is recorded. */
 void hd_driver_call_apply(struct hd_driver *d, struct hd_model *m);
 /* Where a router's region shall lie, as a hint for mmap. */

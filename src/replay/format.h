@@ -68,9 +68,12 @@ enum hd_record_type {
     HD_RECORD_WORK,      /* hd_recorded_work */
     HD_RECORD_CONFIGURE, /* hd_recorded_configure, bytes */
     HD_RECORD_STOP,      /* nothing */
+    HD_RECORD_STOP_CORE, /* hd_recorded_configure without bytes */
     /* what came of the call before */
     HD_RECORD_OUTCOME, /* hd_recorded_outcome, then hd_recorded_effect */
     HD_RECORD_REFUSED, /* hd_recorded_refused: what the data plane refused afterwards */
+    /* between calls */
+    HD_RECORD_EDIT, /* hd_recorded_edit, for some a value: the driver changed the model */
     HD_RECORD_TYPE_END,
 };
 
@@ -151,6 +154,23 @@ struct hd_recorded_outcome {
 struct hd_recorded_refused {
     uint32_t count, lost; /* lost: more than these were refused, and a new segment follows */
     struct hd_model_refused v[HD_RECORDED_REFUSED_MAX];
+};
+
+/* What drivers do to the model outside of calls; each is a function of liveness.h or virtual.h. */
+enum hd_recorded_edit_op {
+    HD_EDIT_PERIODIC_PULL = 1,
+    HD_EDIT_PERIODIC_DONE,  /* index, a: error */
+    HD_EDIT_PERIODIC_COUNT, /* index, a: sent, b: failed */
+    HD_EDIT_PERIODICS_LOST,
+    HD_EDIT_WATCH_SEEN, /* index, a: when */
+    HD_EDIT_VIRTUAL_PULL,
+    HD_EDIT_VIRTUAL_DONE, /* index, a: error, then struct hd_virtual_value */
+    HD_EDIT_VIRTUALS_REPEAT,
+};
+
+struct hd_recorded_edit {
+    uint32_t op, index;
+    int64_t a, b;
 };
 
 /* Bytes of the union's member that an input of the type uses; 0: there is no such type. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "model/liveness.h"
 
 void hd_player_init(struct hd_player *p, const struct hd_recording *r, void *region, void *fx)
 {
@@ -54,6 +55,43 @@ static void pass_snapshot(struct hd_player *p, uint64_t last)
     p->reload = false;
 }
 
+/* --- edits ------------------------------------------------------------------------------------ */
+
+static void make_edit(struct hd_player *p)
+{
+    const struct hd_recorded_edit *e = &p->call.edit;
+    struct hd_model *m = hd_router_model(p->router);
+    struct hd_periodic_change periodic;
+    struct hd_virtual_change virtual;
+
+    switch ((enum hd_recorded_edit_op)e->op) {
+    case HD_EDIT_PERIODIC_PULL:
+        (void)hd_model_periodic_pull(m, &periodic);
+        break;
+    case HD_EDIT_PERIODIC_DONE:
+        hd_model_periodic_done(m, e->index, (int)e->a);
+        break;
+    case HD_EDIT_PERIODIC_COUNT:
+        hd_model_periodic_count(m, e->index, (uint64_t)e->a, (uint64_t)e->b);
+        break;
+    case HD_EDIT_PERIODICS_LOST:
+        hd_model_periodics_lost(m);
+        break;
+    case HD_EDIT_WATCH_SEEN:
+        hd_model_watch_seen(m, e->index, e->a);
+        break;
+    case HD_EDIT_VIRTUAL_PULL:
+        (void)hd_model_virtual_pull(m, &virtual);
+        break;
+    case HD_EDIT_VIRTUAL_DONE:
+        (void)hd_model_virtual_done(m, e->index, &p->call.virtual_value, (int)e->a);
+        break;
+    case HD_EDIT_VIRTUALS_REPEAT:
+        hd_model_virtuals_repeat(m);
+        break;
+    }
+}
+
 int hd_player_next(struct hd_player *p, const char **why)
 {
     uint64_t last = p->call.number;
@@ -61,9 +99,12 @@ int hd_player_next(struct hd_player *p, const char **why)
 
     hd_fx_clear(&p->fx);
     while ((got = hd_recording_next(p->recording, &p->cursor, &p->call, why)) == 1) {
-        if (p->call.type != HD_RECORD_SNAPSHOT)
+        if (p->call.type == HD_RECORD_SNAPSHOT)
+            pass_snapshot(p, last);
+        else if (p->call.type == HD_RECORD_EDIT && p->router != NULL)
+            make_edit(p);
+        else
             break;
-        pass_snapshot(p, last);
         last = p->call.number;
     }
     if (got == 1 && p->router == NULL) {
@@ -219,6 +260,9 @@ static int call_router(struct hd_player *p, struct hd_answer *answer)
         break;
     case HD_RECORD_STOP:
         hd_router_stop(p->router, c->now, &p->fx);
+        break;
+    case HD_RECORD_STOP_CORE:
+        hd_router_stop_core(p->router, c->core, c->now, &p->fx);
         break;
     default:
         break;

@@ -242,6 +242,15 @@ static int read_work(struct take *t, struct hd_recorded_call *c, const char **wh
     return 0;
 }
 
+static int read_edit(struct take *t, struct hd_recorded_call *c, const char **why)
+{
+    if (!take_struct(t, &c->edit, sizeof c->edit) ||
+        (c->edit.op == HD_EDIT_VIRTUAL_DONE &&
+         !take_struct(t, &c->virtual_value, sizeof c->virtual_value)))
+        return wrong(why, "an edit is cut off");
+    return 0;
+}
+
 static int read_call(const struct hd_recording *r, struct take *t, struct hd_recorded_call *c,
                      const char **why)
 {
@@ -254,6 +263,9 @@ static int read_call(const struct hd_recording *r, struct take *t, struct hd_rec
         return read_input(t, c, why);
     case HD_RECORD_WORK:
         return read_work(t, c, why);
+    case HD_RECORD_EDIT:
+        return read_edit(t, c, why);
+    case HD_RECORD_STOP_CORE:
     case HD_RECORD_CONFIGURE:
         return read_configure(t, c, why);
     case HD_RECORD_DUE:
@@ -328,7 +340,8 @@ int hd_recording_next(const struct hd_recording *r, struct hd_recording_cursor *
         return wrong(why, "a record is cut off");
     if ((cursor->at == 0) != (h.type == HD_RECORD_SNAPSHOT))
         return wrong(why, "a segment does not begin with its snapshot");
-    if (h.type != HD_RECORD_SNAPSHOT && h.number != cursor->number + 1)
+    if (h.type != HD_RECORD_SNAPSHOT &&
+        h.number != cursor->number + (h.type == HD_RECORD_EDIT ? 0 : 1))
         return wrong(why, "a call is missing");
     cursor->number = h.number;
     memset(call, 0, sizeof *call);
@@ -339,7 +352,7 @@ int hd_recording_next(const struct hd_recording *r, struct hd_recording_cursor *
     if (error != 0)
         return error;
     cursor->at += h.size;
-    if (call->type != HD_RECORD_SNAPSHOT)
+    if (call->type != HD_RECORD_SNAPSHOT && call->type != HD_RECORD_EDIT)
         error = read_outcome(r, cursor, call, why);
     return error != 0 ? error : 1;
 }

@@ -7,6 +7,7 @@
 #ifndef HD_REPLAY_READER_H
 #define HD_REPLAY_READER_H
 
+#include "model/virtual.h"
 #include "replay/format.h"
 #include "router/router.h"
 
@@ -33,7 +34,7 @@ HD_MUST_USE int hd_recording_open(struct hd_recording *r, const void *image, siz
                                   const char **why);
 bool hd_recording_same_cores(const struct hd_recording *r);
 
-/* A record: a snapshot, or a call with what came of it. */
+/* A record: a snapshot, an edit, or a call with what came of it. */
 struct hd_recorded_call {
     uint16_t type; /* enum hd_record_type */
     uint64_t number;
@@ -41,6 +42,9 @@ struct hd_recorded_call {
     /* snapshot */
     struct hd_recorded_snapshot snapshot;
     const uint8_t *bitmap, *pages;
+    /* edit */
+    struct hd_recorded_edit edit;
+    struct hd_virtual_value virtual_value;
     /* start, configure */
     struct hd_router_core start;
     struct hd_saved_value saved[HD_RECORDING_SAVED_MAX];

@@ -336,6 +336,30 @@ void hd_recorder_stop(struct hd_recorder *r, hd_time now)
     put_call(r, HD_RECORD_STOP, NULL, 0, now);
 }
 
+void hd_recorder_stop_core(struct hd_recorder *r, uint8_t core, hd_time now)
+{
+    struct hd_recorded_configure head = {.core = core};
+
+    put_call(r, HD_RECORD_STOP_CORE, &head, sizeof head, now);
+}
+
+void hd_recorder_edit(struct hd_recorder *r, const struct hd_recorded_edit *e, const void *value,
+                      uint32_t len)
+{
+    size_t need = sizeof(struct hd_record) + sizeof *e + rounded(len);
+
+    if (r->segment == NULL)
+        return; /* the snapshot that begins one will hold it */
+    if (*r->used + need > r->segment_bytes)
+        next_segment(r, r->now);
+    if (r->segment == NULL)
+        return;
+    struct put p = put_begin(r, HD_RECORD_EDIT, r->now);
+    put_bytes(&p, e, sizeof *e);
+    put_bytes(&p, value, len);
+    put_end(&p);
+}
+
 /* --- what came of it ---------------------------------------------------------------------------
  */
 

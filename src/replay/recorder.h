@@ -59,10 +59,18 @@ void hd_recorder_work(struct hd_recorder *r, uint32_t units, hd_time now);
 void hd_recorder_configure(struct hd_recorder *r, uint8_t core, const void *config, uint32_t len,
                            hd_time now);
 void hd_recorder_stop(struct hd_recorder *r, hd_time now);
+void hd_recorder_stop_core(struct hd_recorder *r, uint8_t core, hd_time now);
 
 /* Right after the call. result: of start and configure, else 0. */
 void hd_recorder_outcome(struct hd_recorder *r, int result, const struct hd_answer *answer,
                          const struct hd_effects *fx);
+
+/*
+ * Right before the driver changes the model by itself, outside of a call. value: what
+ * HD_EDIT_VIRTUAL_DONE says.
+ */
+void hd_recorder_edit(struct hd_recorder *r, const struct hd_recorded_edit *e, const void *value,
+                      uint32_t len);
 
 /* After the changes were realised: those that the data plane refused. */
 void hd_recorder_refused(struct hd_recorder *r, const struct hd_model_refused_list *list);

@@ -86,6 +86,9 @@ void hd_sim_replay_describe(const struct hd_recorded_call *c, char *text, size_t
     case HD_RECORD_STOP:
         snprintf(text, size, "stop");
         break;
+    case HD_RECORD_STOP_CORE:
+        snprintf(text, size, "stop of %s", core_name(c->core));
+        break;
     default:
         snprintf(text, size, "?");
         break;

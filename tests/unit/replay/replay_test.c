@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "core/sample/sample.h"
+#include "model/liveness.h"
 #include "tape.h"
 #include "unit/kira/rig.h"
 
@@ -180,6 +181,61 @@ static void died_in_a_call(void **state)
     tape_free(&t);
 }
 
+/* --- edits of the model by the driver --------------------------------------------------------- */
+
+static void edit(struct tape *t, uint32_t op, uint32_t index, int64_t a, int64_t b)
+{
+    struct hd_recorded_edit e = {.op = op, .index = index, .a = a, .b = b};
+
+    hd_recorder_edit(&t->recorder, &e, NULL, 0);
+}
+
+static void look_at_periodics(struct hd_router *r)
+{
+    struct hd_model *m = hd_router_model(r);
+    struct hd_periodic_change c;
+
+    assert_int_equal(hd_model_periodic(m, 1)->sent, 7);
+    assert_int_equal(hd_model_periodic(m, 1)->failed, 2);
+    assert_int_equal(hd_model_periodic(m, 2)->sent, 0);
+    assert_true(hd_model_periodic_pull(m, &c)); /* one of the two was pulled */
+    assert_int_equal(c.index, 2);
+    assert_false(hd_model_periodic_pull(m, &c));
+}
+
+static void edits_are_replayed(void **state)
+{
+    struct hd_router_start start = {.seed = 7};
+    struct hd_periodic_value v = {.interval_ns = HD_MS(10), .len = 4};
+    struct hd_periodic_change c;
+    struct hd_effects fx;
+    struct tape t;
+    size_t size = MIB;
+    void *region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *room = malloc(HD_FX_ROOM_BYTES);
+
+    assert_true(region != MAP_FAILED);
+    hd_fx_init(&fx, room, HD_FX_ROOM_BYTES);
+    struct hd_router *r = hd_router_create(region, size, &start);
+    struct hd_model *m = hd_router_model(r);
+    assert_int_equal(hd_model_periodic_add(m, HD_CORE_SAMPLE, &v), 1);
+    assert_int_equal(hd_model_periodic_add(m, HD_CORE_SAMPLE, &v), 2);
+    tape_begin(&t, MIB, size, HD_FX_ROOM_BYTES);
+    hd_router_due(r, 1, &fx);
+    edit(&t, HD_EDIT_PERIODIC_PULL, 0, 0, 0);
+    assert_true(hd_model_periodic_pull(m, &c));
+    edit(&t, HD_EDIT_PERIODIC_COUNT, 1, 7, 2);
+    hd_model_periodic_count(m, 1, 7, 2);
+    hd_router_due(r, 2, &fx);
+    tape_end(&t);
+    munmap(region, size);
+    free(room);
+    struct tape_result played = tape_play_and_look(t.ring, t.bytes, look_at_periodics);
+    assert_identical(&played);
+    assert_int_equal(played.made, 2);
+    tape_free(&t);
+}
+
 /* --- differences are found -------------------------------------------------------------------- */
 
 /* The n-th record of the type in the first segment. */
@@ -326,10 +382,15 @@ static void too_large_states_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replay_is_identical),   cmocka_unit_test(ring_keeps_the_end),
-        cmocka_unit_test(refusals_are_replayed), cmocka_unit_test(failing_allocations_are_replayed),
-        cmocka_unit_test(died_in_a_call),        cmocka_unit_test(differences_have_a_place),
-        cmocka_unit_test(damage_is_told),        cmocka_unit_test(too_large_states_are_counted),
+        cmocka_unit_test(replay_is_identical),
+        cmocka_unit_test(ring_keeps_the_end),
+        cmocka_unit_test(refusals_are_replayed),
+        cmocka_unit_test(failing_allocations_are_replayed),
+        cmocka_unit_test(died_in_a_call),
+        cmocka_unit_test(edits_are_replayed),
+        cmocka_unit_test(differences_have_a_place),
+        cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(too_large_states_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,12 @@ static void play(struct hd_player *p, struct tape_result *t)
 
 struct tape_result tape_play(const void *image, size_t bytes)
 {
+    return tape_play_and_look(image, bytes, NULL);
+}
+
+struct tape_result tape_play_and_look(const void *image, size_t bytes,
+                                      void (*look)(struct hd_router *r))
+{
     struct tape_result t = {.d.effect = -1};
     struct hd_recording *r = malloc(sizeof *r);
     struct hd_player *p = malloc(sizeof *p);
@@ -200,6 +206,8 @@ struct tape_result tape_play(const void *image, size_t bytes)
         play(p, &t);
         t.made = p->made;
         t.skipped = p->skipped;
+        if (look != NULL)
+            look(p->router);
         munmap(region, r->head.region_bytes);
         free(fx);
     }

@@ -39,5 +39,8 @@ struct tape_result {
 
 /* Plays an image of a ring to its end, or to the first difference. The region must be unmapped. */
 struct tape_result tape_play(const void *image, size_t bytes);
+/* The same; then the router is shown. */
+struct tape_result tape_play_and_look(const void *image, size_t bytes,
+                                      void (*look)(struct hd_router *r));
 
 #endif
