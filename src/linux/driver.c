@@ -83,6 +83,7 @@ void hd_driver_free(struct hd_driver *d)
         close(d->icmp);
     }
     free(d->icmp_limiter);
+    hd_driver_sender_free(d);
     hd_keyring_free(&d->keys);
     hd_udp6_batch_free(&d->batch);
     munmap(d->fx.buf - HD_DRIVER_POOL_BYTES, HD_DRIVER_POOL_BYTES + HD_DRIVER_FX_BYTES);
@@ -184,7 +185,6 @@ int hd_driver_start(struct hd_driver *d, uint8_t core, const struct hd_start *s)
 {
     struct hd_router_core c = {.core = core, .start = *s};
     advance(d);
-    d->core = core;
     int error = hd_driver_call_start(d, &c);
     if (error < 0) {
         return error;
@@ -227,12 +227,15 @@ static void deliver_datagram(struct hd_driver *d, struct hd_driver_port *p,
                                          .to = u->to}};
     struct hd_in_datagram *g = &in.u.datagram;
     g->multicast = u->to.b[0] == 0xff;
-    g->routed = !g->multicast && !hd_ip6_is_link_local(&u->to);
-    if (!g->routed &&
+    bool plain = p->spec.kind == HD_PORT_UDP; /* no neighbours, no fabric: a protocol of its own */
+    g->routed = !plain && !g->multicast && !hd_ip6_is_link_local(&u->to);
+    if (!g->routed && !plain &&
         !hd_witness_find(&d->witness, u->ifindex, &u->from, u->wall_ns, &g->from_mac)) {
         d->stats.mac_unknown++;
     }
-    if (d->keys.count > 0) {
+    if (plain) {
+        g->key = hd_driver_check_auth(d, g);
+    } else if (d->keys.count > 0) {
         g->key = hd_keyring_verify(&d->keys, u->bytes, u->len);
     }
     p->received++;
@@ -348,7 +351,8 @@ hd_time hd_driver_deadline(const struct hd_driver *d)
     if (d->answer.pending != HD_PENDING_NONE) {
         return d->now;
     }
-    return hd_time_min(d->answer.deadline, d->mtu_check_at);
+    hd_time sender = hd_driver_sender_deadline(d);
+    return hd_time_min(sender, hd_time_min(d->answer.deadline, d->mtu_check_at));
 }
 
 void hd_driver_turn(struct hd_driver *d)
@@ -368,6 +372,7 @@ void hd_driver_turn(struct hd_driver *d)
     if (d->answer.pending != HD_PENDING_NONE) {
         work_slice(d);
     }
+    hd_driver_sender_turn(d);
     if (d->now - d->wall_told_at > WALL_EVERY) {
         tell_wall_clock(d);
     }

@@ -90,7 +90,8 @@ struct hd_driver {
     struct hd_driver_port ports[HD_DRIVER_PORTS_MAX];
     struct hd_udp6_batch batch;
     struct hd_witness witness;
-    struct hd_driver_mtu *mtus; /* HD_DRIVER_MTU_MAX, made with the first */
+    struct hd_driver_sender *sender; /* NULL: periodic objects go nowhere */
+    struct hd_driver_mtu *mtus;      /* HD_DRIVER_MTU_MAX, made with the first */
     uint32_t mtu_count;
     hd_time mtu_check_at;   /* HD_NEVER: nothing to look for */
     uint32_t refusals_seen; /* of the model's, when it was searched for refused objects */
@@ -129,6 +130,15 @@ HD_MUST_USE int hd_driver_port_opened(struct hd_driver *d, uint16_t core, uint16
 
 /* Whether the host has opened all that it was asked for. */
 bool hd_driver_ports_open(const struct hd_driver *d);
+
+/*
+ * Takes the memory of a sender (sender.h), whose descriptor it closes: periodic objects are sent
+ * from now on. With `keep` what a predecessor left there is adopted for the owner, else silenced.
+ */
+HD_MUST_USE int hd_driver_sender(struct hd_driver *d, int fd, uint8_t owner, bool keep);
+/* The secret behind a handle of struct hd_auth; len 0: none any more. */
+HD_MUST_USE int hd_driver_secret(struct hd_driver *d, uint32_t handle, const void *secret,
+                                 uint32_t len);
 
 HD_MUST_USE int hd_driver_start(struct hd_driver *d, uint8_t core, const struct hd_start *s);
 /* Last messages, model emptied. */

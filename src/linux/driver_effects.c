@@ -180,7 +180,9 @@ static void perform(struct hd_driver *d, struct hd_effect *e)
     case HD_FX_SAMPLE:
         d->stats.samples_unsupported++;
         break;
-    case HD_FX_SEND_ONCE: /* nobody realises periodics here yet */
+    case HD_FX_SEND_ONCE:
+        hd_driver_send_once(d, &e->u.once, hd_fx_payload(e));
+        break;
     case HD_FX_TRACE:
         d->stats.traces++;
         break;
@@ -190,6 +192,7 @@ static void perform(struct hd_driver *d, struct hd_effect *e)
 void hd_driver_realise(struct hd_driver *d)
 {
     apply_model(d);
+    hd_driver_apply_periodics(d);
     for (struct hd_effect *e = hd_fx_first(&d->fx); e != NULL; e = hd_fx_next(&d->fx, e)) {
         perform(d, e);
     }

@@ -49,4 +49,12 @@ void hd_driver_tell_refused(struct hd_driver *d);
 /* Compares the MTUs of routes with what the host was told. */
 void hd_driver_check_mtus(struct hd_driver *d);
 
+/* Signs of life (driver_liveness.c). */
+void hd_driver_apply_periodics(struct hd_driver *d);
+void hd_driver_send_once(struct hd_driver *d, const struct hd_fx_send_once *o, const void *bytes);
+hd_time hd_driver_sender_deadline(const struct hd_driver *d);
+void hd_driver_sender_turn(struct hd_driver *d);
+void hd_driver_sender_free(struct hd_driver *d);
+uint32_t hd_driver_check_auth(const struct hd_driver *d, const struct hd_in_datagram *g);
+
 #endif

@@ -38,10 +38,23 @@ static const struct option options[] = {
     {SOL_SOCKET, SO_PRIORITY, 6, false},
 };
 
-static int set_options(int fd)
+/* Of a socket that hears both families. Groups are joined by others: it hears all that come. */
+static const struct option plain_options[] = {
+    {IPPROTO_IPV6, IPV6_V6ONLY, 0, true},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, true},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1, true},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 1, true},
+    {IPPROTO_IP, IP_RECVTTL, 1, true},
+    {IPPROTO_IP, IP_RECVTOS, 1, true},
+    {SOL_SOCKET, SO_TIMESTAMPNS, 1, true},
+    {SOL_SOCKET, SO_RXQ_OVFL, 1, false},
+    {SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20, false},
+};
+
+static int set_options(int fd, const struct option *v, unsigned n)
 {
-    for (unsigned i = 0; i < HD_ARRAY_LEN(options); i++) {
-        const struct option *o = &options[i];
+    for (unsigned i = 0; i < n; i++) {
+        const struct option *o = &v[i];
         if (setsockopt(fd, o->level, o->name, &o->value, sizeof o->value) < 0 && o->needed) {
             return HD_ESYS;
         }
@@ -49,14 +62,14 @@ static int set_options(int fd)
     return 0;
 }
 
-int hd_udp6_open(uint16_t number)
+static int open_port(uint16_t number, const struct option *v, unsigned n)
 {
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(number)};
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return HD_ESYS;
     }
-    int error = set_options(fd);
+    int error = set_options(fd, v, n);
     if (error == 0 && bind(fd, (struct sockaddr *)&any, sizeof any) < 0) {
         error = errno == EADDRINUSE ? HD_EEXIST : HD_ESYS;
     }
@@ -65,6 +78,16 @@ int hd_udp6_open(uint16_t number)
         return error;
     }
     return fd;
+}
+
+int hd_udp6_open(uint16_t number)
+{
+    return open_port(number, options, HD_ARRAY_LEN(options));
+}
+
+int hd_udp_open(uint16_t number)
+{
+    return open_port(number, plain_options, HD_ARRAY_LEN(plain_options));
 }
 
 int hd_udp6_member(int fd, const struct hd_ip6 *group, uint32_t ifindex, bool join)
@@ -113,9 +136,12 @@ static void read_control(struct hd_udp6_datagram *d, struct msghdr *h)
             memcpy(&info, data, sizeof info);
             d->ifindex = (uint32_t)info.ipi6_ifindex;
             memcpy(&d->to, &info.ipi6_addr, sizeof d->to);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
+        } else if ((c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) ||
+                   (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL)) {
             memcpy(&number, data, sizeof number);
             d->hop_limit = (uint8_t)number;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+            d->traffic_class = *(const uint8_t *)data;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
             memcpy(&number, data, sizeof number);
             d->traffic_class = (uint8_t)number;

@@ -18,6 +18,8 @@
 
 /* Opens [::]:number: the descriptor, HD_EEXIST when another program has the port, HD_ESYS. */
 HD_MUST_USE int hd_udp6_open(uint16_t number);
+/* The same for both families, IPv4 addresses as ::ffff:a.b.c.d; it is for hearing only. */
+HD_MUST_USE int hd_udp_open(uint16_t number);
 /* Joins or leaves a group on an interface: 0 or HD_ESYS; joining twice is fine. */
 HD_MUST_USE int hd_udp6_member(int fd, const struct hd_ip6 *group, uint32_t ifindex, bool join);
 

@@ -39,7 +39,7 @@ enum hd_effect_type {
 enum hd_port_kind {
     HD_PORT_UDP6 = 1,   /* UDP over IPv6, bound to number on all interfaces of the router */
     HD_PORT_FRAME = 16, /* Ethernet frames of ifindex; heard: those that carry IP protocol number */
-    HD_PORT_UDP,        /* UDP over both families, IPv4 addresses as ::ffff:a.b.c.d; only heard */
+    HD_PORT_UDP = 2,    /* UDP over both families, IPv4 addresses as ::ffff:a.b.c.d; only heard */
 };
 
 struct hd_fx_port {
