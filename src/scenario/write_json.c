@@ -150,6 +150,8 @@ static void put_expect(struct hd_json *j, const struct hd_scenario *s,
 
 #define PUT_ARRAY(j, key, count, put)                                                              \
     do {                                                                                           \
+        if ((count) == 0)                                                                          \
+            break;                                                                                 \
         hd_json_key((j), (key));                                                                   \
         hd_json_array(j);                                                                          \
         for (uint32_t i = 0; i < (count); i++)                                                     \

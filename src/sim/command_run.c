@@ -68,6 +68,8 @@ void hd_sim_fill_options(const struct hd_sim_arguments *a, const struct hd_scena
     o->shared_ids = !a->own_ids;
     o->log_level = a->log_level;
     o->pool_max_bytes = a->memory_max;
+    o->workers =
+        a->trace != NULL ? 1 : (uint32_t)a->workers; /* a trace is in the order of events */
 }
 
 /* A pair of a small network counts; of a large one a sample, watched as soon as it is found. */
@@ -136,7 +138,6 @@ void hd_sim_fill_run(const struct hd_sim_arguments *a, const struct hd_scenario 
     r->final_sample = a->pairs_given ? a->pairs : 100000;
     r->discover = a->discover;
     r->seed = o->seed;
-    r->workers = 1;
     if (a->out != NULL)
         r->series.every_ns = HD_MAX(r->until / POINTS, r->tick_ns);
 }
@@ -170,6 +171,10 @@ static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenar
         (void)unused;
         return 1;
     }
+    r->workers = hd_sim_workers(s);
+    if (r->workers < a->workers)
+        fprintf(stderr, "heddle-sim: %u worker%s: %s\n", r->workers, r->workers == 1 ? "" : "s",
+                a->trace != NULL ? "a trace is being written" : "links are too short for more");
     hd_sim_fill_checks(a, sc, &checks);
     hd_sim_set_checks(s, &checks);
     char *command = hd_sim_replay_command(a, NULL, o.seed, r->until);
