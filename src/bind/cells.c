@@ -107,6 +107,8 @@ static void address_text(const struct hd_column *c, const void *row, char *buf)
     }
     memcpy(&ip6, at(c, row), sizeof ip6);
     hd_ip6_format(&ip6, buf);
+    if (strncmp(buf, "::ffff:", 7) == 0 && strchr(buf, '.') != NULL)
+        memmove(buf, buf + 7, strlen(buf + 7) + 1); /* of IPv4 (model/liveness.h) */
     if (c->type == HD_COL_PREFIX) {
         size_t n = strlen(buf);
         snprintf(buf + n, HD_CELL_MAX - n, "/%u", ((const uint8_t *)row)[c->aux_offset]);

@@ -41,7 +41,8 @@ struct hd_lists {
     size_t count;
 };
 
-extern const struct hd_lists hd_lists_kira, hd_lists_model, hd_lists_sample, hd_lists_driver;
+extern const struct hd_lists hd_lists_kira, hd_lists_model, hd_lists_sample, hd_lists_driver,
+    hd_lists_bfd;
 
 /* A list of configuration that is shown as well. */
 extern const struct hd_list hd_list_sample_objects;

@@ -106,6 +106,7 @@ int hd_cli_show(struct hd_cli *c);
 int hd_cli_metrics(struct hd_cli *c);
 int hd_cli_status(struct hd_cli *c);
 int hd_cli_ping(struct hd_cli *c);
+int hd_cli_protocol(struct hd_cli *c);
 int hd_cli_path(struct hd_cli *c);
 int hd_cli_monitor(struct hd_cli *c);
 int hd_cli_up(struct hd_cli *c);

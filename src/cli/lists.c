@@ -66,6 +66,17 @@ int hd_cli_show(struct hd_cli *c)
     return show(c, hd_request_make("show", args), c->args[1]);
 }
 
+/* heddle bfd sessions: a command with the name of its core; the first list is what most ask for. */
+int hd_cli_protocol(struct hd_cli *c)
+{
+    const char *list = c->arg_count > 0 ? c->args[0] : "sessions";
+    json_t *args = json_pack("{s:s,s:s}", "core", c->command->name, "list", list);
+
+    if (!args)
+        return hd_cli_error(c, "invalid", "names are UTF-8");
+    return show(c, hd_request_make("show", args), list);
+}
+
 int hd_cli_metrics(struct hd_cli *c)
 {
     struct hd_socket s;

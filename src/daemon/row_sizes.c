@@ -3,6 +3,7 @@
  */
 #include "daemon/row_sizes.h"
 
+#include "core/bfd/bfd.h"
 #include "core/kira/kira.h"
 #include "core/sample/sample.h"
 #include "daemon/channel.h"
@@ -29,6 +30,10 @@ static const struct {
     {HD_CORE_SAMPLE, HD_SAMPLE_LIST_NEIGHBOURS, sizeof(struct hd_sample_row_neighbour)},
     {HD_CORE_SAMPLE, HD_SAMPLE_LIST_EVENT, sizeof(struct hd_sample_row_event)},
     {HD_CORE_SAMPLE, HD_SAMPLE_LIST_OBJECTS, sizeof(struct hd_sample_object)},
+    {HD_CORE_BFD, HD_BFD_LIST_SESSIONS, sizeof(struct hd_bfd_row_session)},
+    {HD_CORE_BFD, HD_BFD_LIST_COUNTERS, sizeof(struct hd_bfd_row_counter)},
+    {HD_CORE_BFD, HD_BFD_LIST_SUMMARY, sizeof(struct hd_bfd_row_summary)},
+    {HD_CORE_BFD, HD_BFD_LIST_EVENT, sizeof(struct hd_bfd_row_event)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS, sizeof(struct hd_row_driver)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_PROCESSES, sizeof(struct hd_row_process)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS, sizeof(struct hd_row_socket)},

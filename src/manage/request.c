@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/bfd/bfd.h"
 #include "daemon/driver_rows.h"
 #include "lib/base.h"
 #include "router/router.h"
@@ -38,6 +39,8 @@ static const struct hd_source metrics[] = {
     {HD_CORE_KIRA, HD_KIRA_LIST_NEIGHBOURS},  {HD_CORE_KIRA, HD_KIRA_LIST_COUNTERS},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS},  {HD_CORE_DRIVER, HD_DRIVER_LIST_PROCESSES},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS}, {HD_CORE_DRIVER, HD_DRIVER_LIST_COUNTERS},
+    {HD_CORE_BFD, HD_BFD_LIST_SUMMARY},       {HD_CORE_BFD, HD_BFD_LIST_SESSIONS},
+    {HD_CORE_BFD, HD_BFD_LIST_COUNTERS},
 };
 
 #define SOURCES(a) .source_count = HD_ARRAY_LEN(a), .sources = (a)

@@ -160,6 +160,11 @@ static void work(void *state, struct hd_ctx *c, uint32_t units)
     }
 }
 
+static int check(const void *state, struct hd_ctx *c, const void *config, uint32_t len)
+{
+    return bfd_check(config, len);
+}
+
 static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
 {
     return bfd_configure(state, c, config, len);
@@ -240,20 +245,30 @@ static uint32_t session_rows(const struct bfd *b, struct hd_ctx *c, struct hd_ro
     return n;
 }
 
+static struct hd_bfd_row_counter named(const char *name, uint64_t value)
+{
+    struct hd_bfd_row_counter r = {.value = value};
+
+    memcpy(r.name, name, HD_MIN(strlen(name), sizeof r.name - 1));
+    return r;
+}
+
 static struct hd_bfd_row_counter counter_at(const struct bfd *b, uint32_t i)
 {
-    const struct hd_bfd_row_counter own[] = {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } own[] = {
         {"packets-to-core", b->received},
         {"requests-refused", b->refused},
         {"out-of-memory", b->lost_memory},
     };
 
     if (i < HD_ARRAY_LEN(own))
-        return own[i];
-    i -= (uint32_t)HD_ARRAY_LEN(own);
-    if (i + 1 < BFD_DROP_END)
-        return (struct hd_bfd_row_counter){bfd_drop_name((enum bfd_drop)(i + 1)), b->drops[i + 1]};
-    return (struct hd_bfd_row_counter){0};
+        return named(own[i].name, own[i].value);
+    i -= (uint32_t)HD_ARRAY_LEN(own) - 1; /* reasons begin at 1 */
+    return i < BFD_DROP_END ? named(bfd_drop_name((enum bfd_drop)i), b->drops[i])
+                            : (struct hd_bfd_row_counter){0};
 }
 
 static uint32_t counter_rows(const struct bfd *b, struct hd_row_cursor *cursor,
@@ -263,10 +278,10 @@ static uint32_t counter_rows(const struct bfd *b, struct hd_row_cursor *cursor,
 
     for (; n < max; n++, cursor->a++) {
         out[n] = counter_at(b, (uint32_t)cursor->a);
-        if (out[n].name == NULL)
+        if (out[n].name[0] == '\0')
             break;
     }
-    cursor->end = counter_at(b, (uint32_t)cursor->a).name == NULL;
+    cursor->end = counter_at(b, (uint32_t)cursor->a).name[0] == '\0';
     return n;
 }
 
@@ -359,6 +374,7 @@ const struct hd_core_ops hd_bfd_ops = {
     .input = input,
     .due = due,
     .work = work,
+    .check = check,
     .configure = configure,
     .rows = rows,
     .stop = stop,

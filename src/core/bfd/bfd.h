@@ -83,16 +83,16 @@ struct hd_bfd_listen_config {
 };
 
 /*
- * What `start` and `configure` take: this head, then session_count struct hd_bfd_session_config,
- * then listen_count struct hd_bfd_listen_config, nothing else. A session is the same as one before
- * when kind, interface, local and remote are; it goes on, with its new values negotiated (R76).
- * The whole is checked before anything changes.
+ * What `start` and `configure` take: this head, then session_count + multihop_count struct
+ * hd_bfd_session_config, then listen_count struct hd_bfd_listen_config, nothing else. A session is
+ * the same as one before when kind, interface, local and remote are; it goes on, with its new
+ * values negotiated (R76). The whole is checked before anything changes.
  */
 struct hd_bfd_config {
     uint32_t floor_us; /* no interval below is accepted */
     uint32_t session_count;
+    uint32_t multihop_count; /* more sessions, behind them: a list of its own in ietf-bfd */
     uint32_t listen_count;
-    uint32_t reserved;
 };
 
 #define HD_BFD_FLOOR_US     3300 /* shortest of the common intervals of RFC 7419 */
@@ -108,7 +108,9 @@ void hd_bfd_session_config_default(struct hd_bfd_session_config *s);
 void hd_bfd_config_default(struct hd_bfd_config *c);
 static inline uint32_t hd_bfd_config_bytes(const struct hd_bfd_config *c)
 {
-    return (uint32_t)(sizeof *c + c->session_count * sizeof(struct hd_bfd_session_config) +
+    return (uint32_t)(sizeof *c +
+                      (c->session_count + c->multihop_count) *
+                          sizeof(struct hd_bfd_session_config) +
                       c->listen_count * sizeof(struct hd_bfd_listen_config));
 }
 
@@ -148,7 +150,7 @@ struct hd_bfd_row_session {
 };
 
 struct hd_bfd_row_counter {
-    const char *name; /* static */
+    char name[48];
     uint64_t value;
 };
 

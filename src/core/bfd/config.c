@@ -227,18 +227,26 @@ struct parts {
     const struct hd_bfd_listen_config *listen;
 };
 
+static bool same_path(const struct hd_bfd_session_config *a, const struct hd_bfd_session_config *b)
+{
+    return a->kind == b->kind && strcmp(a->interface, b->interface) == 0 &&
+           hd_ip6_equal(&a->local, &b->local) && hd_ip6_equal(&a->remote, &b->remote);
+}
+
 static int take_apart(const void *config, uint32_t len, struct parts *p)
 {
     const struct hd_bfd_config *head = config;
 
     if (len < sizeof *head)
         return HD_EINVAL;
-    if (head->session_count > HD_BFD_SESSIONS_MAX || head->listen_count > HD_BFD_LISTEN_MAX)
+    if (head->session_count > HD_BFD_SESSIONS_MAX || head->multihop_count > HD_BFD_SESSIONS_MAX ||
+        head->session_count + head->multihop_count > HD_BFD_SESSIONS_MAX ||
+        head->listen_count > HD_BFD_LISTEN_MAX)
         return HD_ELIMIT;
     if (len != hd_bfd_config_bytes(head))
         return HD_EINVAL;
     p->floor_us = head->floor_us != 0 ? head->floor_us : HD_BFD_FLOOR_US;
-    p->session_count = head->session_count;
+    p->session_count = head->session_count + head->multihop_count;
     p->listen_count = head->listen_count;
     p->sessions = (const void *)(head + 1);
     p->listen = (const void *)(p->sessions + p->session_count);
@@ -249,6 +257,19 @@ static int take_apart(const void *config, uint32_t len, struct parts *p)
         if (!listen_fits(&p->listen[i], p->floor_us))
             return HD_EINVAL;
     return 0;
+}
+
+/* Whether all of it would be accepted; memory apart, nothing else is left to refuse it later. */
+int bfd_check(const void *config, uint32_t len)
+{
+    struct parts p;
+    int error = take_apart(config, len, &p);
+
+    for (uint32_t i = 0; error == 0 && i < p.session_count; i++)
+        for (uint32_t k = 0; error == 0 && k < i; k++)
+            if (same_path(&p.sessions[i], &p.sessions[k]))
+                error = HD_EEXIST;
+    return error;
 }
 
 static struct bfd_session *find_configured(struct bfd *b, const struct hd_bfd_session_config *w)

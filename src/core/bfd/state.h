@@ -117,6 +117,8 @@ struct bfd {
 
 /* --- config.c --------------------------------------------------------------------------------- */
 
+/* 0, or why bfd_configure would refuse it. */
+int bfd_check(const void *config, uint32_t len);
 int bfd_configure(struct bfd *b, struct hd_ctx *c, const void *config, uint32_t len);
 void bfd_on_interface(struct bfd *b, struct hd_ctx *c, const struct hd_in_interface *in);
 void bfd_on_request(struct bfd *b, struct hd_ctx *c, uint8_t client,

@@ -427,6 +427,7 @@ static uint32_t flatten(const struct rig_config *c, uint8_t *out)
 {
     uint32_t at = sizeof c->head;
 
+    assert_int_equal(c->head.multihop_count, 0);
     memcpy(out, &c->head, at);
     memcpy(out + at, c->session, c->head.session_count * sizeof c->session[0]);
     at += (uint32_t)(c->head.session_count * sizeof c->session[0]);
