@@ -2,6 +2,7 @@
 /* Faults of a lab: links cut, silenced, healed and changed, daemons killed and started; schedules.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 #include <unistd.h>
 
 #include "lab/internal.h"
+#include "lib/base.h"
+
+#define PLAY_PRIORITY 10 /* above all that heddled has */
 
 /* Something done to one end of a link, inside its namespace. */
 typedef int end_action(const char *ifname);
@@ -293,19 +297,40 @@ static void wait_until(const struct timespec *start, hd_time after_ns)
         ;
 }
 
-int hd_lab_play(struct hd_lab *lab, const struct hd_scenario *s)
+/*
+ * A cable that is pulled needs no processor; the process that plays it does. At normal priority the
+ * first cuts of many keep the real-time processes of all nodes busy, and those keep the later cuts
+ * waiting: 59 cuts among 100 nodes on two processors took 3 s in place of 0.8. Children begin at
+ * normal priority. Where it is not allowed things are merely late.
+ */
+static void play_in_real_time(void)
+{
+    const struct sched_param p = {.sched_priority = PLAY_PRIORITY};
+
+    (void)!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
+}
+
+static void play_events(struct hd_lab *lab, const struct hd_scenario *s, int *rc)
 {
     struct timespec start;
 
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (uint32_t i = 0; *rc == 0 && i < s->event_count; i++) {
+        wait_until(&start, s->events[i].at_ns);
+        *rc = HD_MIN(play_event(lab, &s->events[i]), 0);
+    }
+}
+
+int hd_lab_play(struct hd_lab *lab, const struct hd_scenario *s)
+{
+    struct sched_param before = {0};
+    int policy = sched_getscheduler(0), rc = 0;
+
     if (s->node_count != lab->node_count || s->link_count != lab->link_count)
         return hd_lab_fail(lab, HD_EINVAL, "the lab was made from another scenario");
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    for (uint32_t i = 0; i < s->event_count; i++) {
-        wait_until(&start, s->events[i].at_ns);
-        int rc = play_event(lab, &s->events[i]);
-
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    sched_getparam(0, &before);
+    play_in_real_time();
+    play_events(lab, s, &rc);
+    sched_setscheduler(0, policy, &before);
+    return rc;
 }
