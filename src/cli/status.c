@@ -34,7 +34,7 @@ static void state_line(const struct hd_cli *c, const json_t *s)
     char up[32], change[32];
 
     label(c, "State");
-    if (!json_object_get(s, "state")) {
+    if (!json_object_get(s, "state") || strcmp(state, "starting") == 0) {
         const char *core = text(json_object_get(s, "daemon"), "core");
         if (*core)
             printf("running, without KIRA (core \"%s\")\n", core);

@@ -168,6 +168,23 @@ static void interfaces_json(const struct hd_list *l, const uint8_t *rows, uint32
     hd_json_end(j);
 }
 
+/* Until its core runs, the router has no state of its own to tell. */
+static void daemon_json(const struct hd_list *l, const uint8_t *rows, uint32_t count,
+                        struct hd_json *j)
+{
+    char core[HD_CELL_MAX] = "";
+
+    if (count > 0)
+        hd_row_cell(hd_column_named(l, "core"), rows, core);
+    if (core[0] == '\0')
+        hd_json_kv_string(j, "state", "starting");
+    hd_json_key(j, "daemon");
+    if (count > 0)
+        hd_row_json(l, rows, j);
+    else
+        hd_json_null(j);
+}
+
 void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_t *rows,
                       uint32_t count)
 {
@@ -185,11 +202,7 @@ void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_
     } else if (l->list == HD_DRIVER_LIST_INTERFACES) {
         interfaces_json(l, rows, count, j);
     } else if (l->flags & HD_LIST_ONE) {
-        hd_json_key(j, "daemon");
-        if (count > 0)
-            hd_row_json(l, rows, j);
-        else
-            hd_json_null(j);
+        daemon_json(l, rows, count, j);
     } else {
         hd_json_key(j, l->name);
         hd_json_array(j);
