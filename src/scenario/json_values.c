@@ -11,9 +11,14 @@ int hd_scn_json_fail(const struct hd_scn_json *j, const char *where, const char 
                      const char *expected)
 {
     bool both = where[0] != '\0' && key != NULL;
+    char path[128], place[48] = "";
+    unsigned line, column;
 
-    return hd_scn_fail(j->e, HD_EINVAL, "%s: %s%s%s: expected %s", j->path, where, both ? "." : "",
-                       key != NULL ? key : "", expected);
+    snprintf(path, sizeof path, "%s%s%s", where, both ? "." : "", key != NULL ? key : "");
+    if (hd_scn_json_place(j->path, path, &line, &column))
+        snprintf(place, sizeof place, "line %u, column %u: ", line, column);
+    return hd_scn_fail(j->e, HD_EINVAL, "%s: %s%s%sexpected %s", j->path, place, path,
+                       path[0] != '\0' ? ": " : "", expected);
 }
 
 /* A JSON number times 1000^steps as nanoseconds; whole numbers stay exact. */

@@ -38,7 +38,15 @@ struct hd_scn_field {
     uint32_t bit;      /* set in *seen */
 };
 
-/* "PATH: WHERE.KEY: expected WHAT"; key may be NULL. Returns HD_EINVAL. */
+/*
+ * Line and column, from 1, of a path such as "links[3].loss" in a file that holds valid JSON; of
+ * the innermost part of the path that is there. False: the file cannot be read.
+ */
+bool hd_scn_json_place(const char *file, const char *path, unsigned *line, unsigned *column);
+
+/*
+ * "PATH: line L, column C: WHERE.KEY: expected WHAT"; key may be NULL. Returns HD_EINVAL.
+ */
 int hd_scn_json_fail(const struct hd_scn_json *j, const char *where, const char *key,
                      const char *expected);
 

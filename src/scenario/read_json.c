@@ -29,6 +29,19 @@ static int read_topology_file(const struct hd_scn_json *j, const char *file, boo
     return hd_scn_read_topology(j->s, path, values, j->e);
 }
 
+/* A generator's sentence knows its text alone. */
+static int say_where(const struct hd_scn_json *j, int error)
+{
+    char sentence[HD_SCENARIO_ERROR];
+    unsigned line, column;
+
+    snprintf(sentence, sizeof sentence, "%s", j->e->text);
+    if (!hd_scn_json_place(j->path, "topology.generator", &line, &column))
+        return error;
+    return hd_scn_fail(j->e, error, "%s: line %u, column %u: topology.generator: %s", j->path, line,
+                       column, sentence);
+}
+
 static int read_topology(const struct hd_scn_json *j, const json_t *t)
 {
     struct {
@@ -56,7 +69,7 @@ static int read_topology(const struct hd_scn_json *j, const json_t *t)
     j->s->seed = v.seed;
     rc = hd_scn_run_generator(j->s, generator, j->e);
     j->s->seed = seed;
-    return rc;
+    return rc == HD_EMALFORMED || rc == HD_EINVAL ? say_where(j, rc) : rc;
 }
 
 /* --- nodes ---------------------------------------------------------------------------------------

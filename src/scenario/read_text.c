@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Topologies in plain text: Repetita's .graph (a NODES block, an EDGES block with one line per
- * direction) and edge lists (two names per line, '#' begins a comment). Both directions of a pair
- * make one link. Labels of the file become node names, made fit for files and namespaces.
+ * direction), edge lists (two names per line, '#' begins a comment), and CAIDA's AS relationships
+ * (serial-1 "A|B|RELATION" and serial-2 with "|SOURCE" behind it, relation -1 from a provider to
+ * its customer, 0 between peers), told by their bars. Both directions of a pair make one link.
+ * Labels of the file become node names, made fit for files and namespaces.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -88,14 +90,40 @@ static int edge_end(struct reader *r, const char *label, uint32_t *node)
     return rc == HD_ELIMIT ? fail(r, "names below 48 characters") : rc;
 }
 
+static bool number_only(const char *word)
+{
+    return word != NULL && *word != '\0' && word[strspn(word, "0123456789")] == '\0';
+}
+
+/* The two ends of a line of AS relationships; the relation does not change what a link is here. */
+static bool relation(char *line, char **from, char **to)
+{
+    char *save, *kind;
+
+    *from = strtok_r(line, "|", &save);
+    *to = strtok_r(NULL, "|", &save);
+    kind = strtok_r(NULL, "|" BLANK, &save);
+    return number_only(*from) && number_only(*to) && kind != NULL &&
+           (strcmp(kind, "-1") == 0 || strcmp(kind, "0") == 0 || strcmp(kind, "1") == 0 ||
+            strcmp(kind, "2") == 0);
+}
+
 static int read_edges(struct reader *r)
 {
+    bool relations = false;
+
     while (next_line(r)) {
         struct hd_scenario_link *link;
         uint32_t a, b;
-        char *save, *from = strtok_r(r->line, BLANK ",;", &save);
-        char *to = strtok_r(NULL, BLANK ",;", &save);
+        char *save, *from = NULL, *to = NULL;
 
+        relations = relations || strchr(r->line, '|') != NULL;
+        if (relations && !relation(r->line, &from, &to))
+            return fail(r, "AS|AS|RELATION with two numbers and -1, 0, 1 or 2");
+        if (!relations)
+            from = strtok_r(r->line, BLANK ",;", &save);
+        if (!relations)
+            to = strtok_r(NULL, BLANK ",;", &save);
         if (from == NULL || to == NULL)
             return fail(r, "two node names");
         int rc = edge_end(r, from, &a);

@@ -128,8 +128,8 @@ struct hd_scenario {
 
 /*
  * Loads a scenario: .json by doc/scenario.md; .graphml, .graph (Repetita) or anything else (edge
- * list) as a bare topology. On failure an hd_error, *s is NULL, and err holds one sentence with the
- * place (line, or JSON path) and what was expected.
+ * list, or CAIDA's AS relationships) as a bare topology. On failure an hd_error, *s is NULL, and
+ * err holds one sentence with the place (line, or JSON path) and what was expected.
  */
 HD_MUST_USE int hd_scenario_load(const char *path, struct hd_scenario **s, char *err,
                                  size_t errlen);

@@ -463,6 +463,115 @@ static void test_json_errors(void **state)
     }
 }
 
+/* What is wrong is shown where it stands, also behind strings with brackets and escapes. */
+static void test_json_places(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{\n \"name\": \"a \\\"]}[\",\n \"nodes\": [\"a\",\n  {\"name\": \"b\", \"key\": -1}]\n}",
+         "line 4, column 17: nodes[1].key: expected"},
+        {"{\"nodes\": [\"a\", \"b\"],\n\"links\": [[\"a\", \"b\"],\n  [\"a\", \"c\"]]}",
+         "line 3, column 3: links[1].b: expected"},
+        {"{\"nodes\": [\"a\"],\n\n  \"joy\": 1}", "line 3, column 3: joy: expected one of"},
+        {"{\"topology\":\n {\"generator\": \"grid:1\"}}", "line 2, column 3: topology.generator: "},
+        {"{\"nodes\": [\"a\"],\n\"probes\": [\n {\"from\": \"a\"}]}",
+         "line 3, column 2: probes[0]: expected \"from\""},
+        {"  []", "line 1, column 3: expected an object"},
+    };
+
+    for (size_t i = 0; i < HD_ARRAY_LEN(bad); i++) {
+        struct hd_scenario *s;
+
+        assert_true(hd_scenario_load(write_file("bad.json", bad[i][0]), &s, err, sizeof err) < 0);
+        if (strstr(err, bad[i][1]) == NULL)
+            fail_msg("%s: \"%s\" does not say \"%s\"", bad[i][0], err, bad[i][1]);
+    }
+}
+
+/* Everything that a scenario can say comes back from its own file. */
+static void test_json_written(void **state)
+{
+    static const char text[] =
+        "{\"name\": \"a \\\"b\\\\\", \"seed\": 7, \"until_ms\": 1234.5,"
+        "\"topology\": {\"generator\": \"ring:5\"},"
+        "\"nodes\": [{\"name\": \"n0\", \"id\": \"000102030405060708090a0b0c0d\", \"key\": 3,"
+        "\"skew_ppm\": -20, \"end_system\": true}, {\"name\": \"n1\", \"started\": false},"
+        "{\"name\": \"n2\", \"start_ms\": 0.000001}],"
+        "\"links\": [{\"a\": \"n0\", \"b\": \"n1\", \"delay_us\": 0.001, \"jitter_us\": 3, "
+        "\"loss\": 4,"
+        "\"duplicate\": 5, \"reorder\": 6, \"corrupt\": 7, \"rate_bps\": \"10G\", \"queue_bytes\": "
+        "9,"
+        "\"mtu\": 9000}],"
+        "\"schedule\": [{\"at_ms\": 1.5, \"action\": \"cut\", \"target\": [\"n0\", \"n1\"]},"
+        "{\"at_ms\": 2, \"action\": \"change\", \"target\": [\"n1\", \"n2\"], \"loss\": 9, "
+        "\"mtu\": 1400},"
+        "{\"at_ms\": 3, \"action\": \"restart\", \"target\": \"n3\", \"resumed\": true}],"
+        "\"probes\": [{\"from\": \"n0\", \"to\": \"n3\", \"stop_ms\": 9, \"size\": 99}],"
+        "\"expect\": [{\"expect\": \"all_pairs\", \"by_ms\": 5}, {\"expect\": \"pair\", \"from\": "
+        "\"n0\","
+        "\"to\": \"n2\", \"by_ms\": 6, \"reachable\": false}, {\"expect\": \"gap\", \"max_ms\": 3,"
+        "\"probe\": 0, \"by_ms\": 1}, {\"expect\": \"no_loop\"}, {\"expect\": \"lost\", \"max\": "
+        "4}]}";
+    struct hd_scenario *a = load("said.json", text), *b;
+    const char *path = write_file("written.json", "");
+
+    assert_int_equal(hd_scenario_write(a, path, err, sizeof err), 0);
+    if (hd_scenario_load(path, &b, err, sizeof err) != 0)
+        fail_msg("%s", err);
+    assert_int_equal(hd_scenario_hash(a), hd_scenario_hash(b));
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->seed, b->seed);
+    assert_int_equal(a->until_ns, b->until_ns);
+    assert_memory_equal(a->nodes, b->nodes, a->node_count * sizeof *a->nodes);
+    assert_memory_equal(a->links, b->links, a->link_count * sizeof *a->links);
+    assert_int_equal(a->event_count, b->event_count);
+    for (uint32_t i = 0; i < a->event_count; i++) {
+        const struct hd_scenario_event *x = &a->events[i], *y = &b->events[i];
+
+        assert_true(x->at_ns == y->at_ns && x->action == y->action && x->node == y->node &&
+                    x->link == y->link && x->resumed == y->resumed && x->fields == y->fields &&
+                    x->change.loss_ppm == y->change.loss_ppm && x->change.mtu == y->change.mtu);
+    }
+    assert_int_equal(a->probe_count, b->probe_count);
+    assert_memory_equal(a->probes, b->probes, sizeof *a->probes);
+    assert_int_equal(a->expect_count, b->expect_count);
+    for (uint32_t i = 0; i < a->expect_count; i++) {
+        const struct hd_scenario_expect *x = &a->expects[i], *y = &b->expects[i];
+
+        assert_true(x->kind == y->kind && x->at_ns == y->at_ns && x->limit_ns == y->limit_ns &&
+                    x->limit_count == y->limit_count && x->from == y->from && x->to == y->to &&
+                    x->probe == y->probe && x->reachable == y->reachable);
+    }
+    hd_scenario_free(a);
+    hd_scenario_free(b);
+    a = load("net.txt", "a b\n");
+    assert_true(hd_scenario_write(a, "/nonexistent/x", err, sizeof err) < 0);
+    hd_scenario_free(a);
+}
+
+static void test_as_relationships(void **state)
+{
+    struct hd_scenario *s =
+        load("20260101.as-rel.txt", "# source:topology|BGP\n# provider|customer|-1\n"
+                                    "174|2914|0\n174|65001|-1\n65001|174|-1\n");
+
+    assert_int_equal(s->node_count, 3);
+    assert_int_equal(s->link_count, 2);
+    assert_string_equal(s->nodes[0].name, "174");
+    assert_string_equal(s->nodes[2].name, "65001");
+    hd_scenario_free(s);
+    s = load("20260101.as-rel2.txt", "1|2|0|bgp\n2|3|-1|mlp\n3|4|0|bgp\n");
+    assert_int_equal(s->node_count, 4);
+    assert_int_equal(s->link_count, 3);
+    hd_scenario_free(s);
+    static const char *const bad[] = {"1|2|0\n1|2\n", "1|2|0\n1|x|0\n", "1|2|0\n1|2|7\n",
+                                      "1|2|0\n3 4\n"};
+    for (size_t i = 0; i < HD_ARRAY_LEN(bad); i++) {
+        assert_true(hd_scenario_load(write_file("bad.as-rel.txt", bad[i]), &s, err, sizeof err) <
+                    0);
+        assert_non_null(strstr(err, "line 2: expected AS|AS|RELATION"));
+    }
+}
+
 static void test_edge_list(void **state)
 {
     struct hd_scenario *s = load("net.txt", "# comment\na b\nb a\nb c 7\n\nc,a\nd d\nx y\n");
@@ -590,15 +699,16 @@ static void test_real_topologies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_regular),         cmocka_unit_test(test_shape),
-        cmocka_unit_test(test_random_pinned),   cmocka_unit_test(test_random_statistics),
-        cmocka_unit_test(test_geometric_small), cmocka_unit_test(test_bad_generators),
-        cmocka_unit_test(test_decimals),        cmocka_unit_test(test_fibre_delay),
-        cmocka_unit_test(test_json_topology),   cmocka_unit_test(test_json_schedule),
-        cmocka_unit_test(test_json_probes),     cmocka_unit_test(test_json_errors),
-        cmocka_unit_test(test_edge_list),       cmocka_unit_test(test_repetita),
-        cmocka_unit_test(test_graphml),         cmocka_unit_test(test_graphml_errors),
-        cmocka_unit_test(test_real_topologies),
+        cmocka_unit_test(test_regular),          cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_random_pinned),    cmocka_unit_test(test_random_statistics),
+        cmocka_unit_test(test_geometric_small),  cmocka_unit_test(test_bad_generators),
+        cmocka_unit_test(test_decimals),         cmocka_unit_test(test_fibre_delay),
+        cmocka_unit_test(test_json_topology),    cmocka_unit_test(test_json_schedule),
+        cmocka_unit_test(test_json_probes),      cmocka_unit_test(test_json_errors),
+        cmocka_unit_test(test_json_places),      cmocka_unit_test(test_json_written),
+        cmocka_unit_test(test_as_relationships), cmocka_unit_test(test_edge_list),
+        cmocka_unit_test(test_repetita),         cmocka_unit_test(test_graphml),
+        cmocka_unit_test(test_graphml_errors),   cmocka_unit_test(test_real_topologies),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
