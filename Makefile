@@ -6,7 +6,7 @@ PREFIX   ?= /usr
 JOBS     ?= $(shell nproc)
 PROGRAMS := heddled heddle heddle-lab heddle-sim
 
-.PHONY: build bench deps deps-bench deps-long check check-long demo clean install format
+.PHONY: build bench results deps deps-bench deps-long check check-long demo clean install format
 
 build: $(BUILD)/build.ninja
 	ninja -j $(JOBS) -C $(BUILD)
@@ -50,6 +50,12 @@ bench: deps-bench
 
 deps-bench:
 	tools/deps.sh bench
+
+# How KIRA grows, by simulation; writes doc/results/kira-scale.md. SIZES, SEEDS, JOBS say how much.
+results:
+	test -e $(BENCH_BUILD)/build.ninja || meson setup --buildtype=release $(BENCH_BUILD)
+	ninja -j $(JOBS) -C $(BENCH_BUILD) src/sim/heddle-sim
+	JOBS=$(JOBS) bench/scale.sh $(BENCH_BUILD)
 
 install: build
 	meson install -C $(BUILD)
