@@ -41,6 +41,18 @@ int hd_cli_error(const struct hd_cli *c, const char *code, const char *format, .
     return HD_CLI_FAILED;
 }
 
+/* Where in a configuration something is wrong, unless the sentence says so by itself. */
+static void print_place(const json_t *e, const char *message)
+{
+    const char *path = json_string_value(json_object_get(e, "path"));
+    json_t *line = json_object_get(e, "line");
+
+    if (json_is_integer(line))
+        fprintf(stderr, "line %lld: ", (long long)json_integer_value(line));
+    if (path && path[0] == '/' && !strstr(message, path))
+        fprintf(stderr, "%s: ", path);
+}
+
 bool hd_cli_answer_error(struct hd_cli *c, const json_t *answer)
 {
     json_t *e = json_object_get(answer, "error");
@@ -55,7 +67,9 @@ bool hd_cli_answer_error(struct hd_cli *c, const json_t *answer)
         return true;
     }
     fflush(stdout);
-    fprintf(stderr, "heddle: %s\n", message ? message : "heddled reports an error");
+    fprintf(stderr, "heddle: ");
+    print_place(e, message ? message : "");
+    fprintf(stderr, "%s\n", message ? message : "heddled reports an error");
     return true;
 }
 

@@ -33,6 +33,9 @@ struct hd_cli {
     const char *heddled;         /* program to start */
     const char *daemon_args[32]; /* handed on to it */
     int daemon_arg_count;
+    /* config */
+    const char *confirm;
+    bool candidate;
     /* ping, path */
     const char *count, *interval_ms, *timeout_ms;
 };
@@ -103,16 +106,17 @@ char *hd_age_format(double ms, char *buf);
 
 int hd_cli_list(struct hd_cli *c);
 int hd_cli_show(struct hd_cli *c);
+int hd_cli_protocol(struct hd_cli *c);
 int hd_cli_metrics(struct hd_cli *c);
 int hd_cli_status(struct hd_cli *c);
 int hd_cli_ping(struct hd_cli *c);
-int hd_cli_protocol(struct hd_cli *c);
 int hd_cli_path(struct hd_cli *c);
 int hd_cli_monitor(struct hd_cli *c);
 int hd_cli_up(struct hd_cli *c);
 int hd_cli_down(struct hd_cli *c);
 int hd_cli_record(struct hd_cli *c);
 int hd_cli_restart(struct hd_cli *c);
+int hd_cli_config(struct hd_cli *c);
 int hd_cli_help(struct hd_cli *c);
 int hd_cli_version(struct hd_cli *c);
 /* heddle lab, heddle sim: starts heddle-NAME that lies beside us. Returns only when it cannot. */

@@ -29,6 +29,8 @@ static const struct hd_cli_command commands[] = {
     {"path", "NODE", "the nodes on the way to one", "timeout ", 1, 1, hd_cli_path},
     {"monitor", "", "events as they happen", "", 0, 0, hd_cli_monitor},
     {"record", "FILE", "saves what the router did last, to be replayed", "", 1, 1, hd_cli_record},
+    {"config", "VERB ...", "looks at and changes the configuration", "confirm candidate ", 0, 3,
+     hd_cli_config},
     {"restart", "", "starts all processes anew while traffic goes on", "", 0, 0, hd_cli_restart},
     {"lab", "...", "labs of network namespaces (heddle-lab)", "", 0, 0, NULL},
     {"sim", "...", "the simulator (heddle-sim)", "", 0, 0, NULL},

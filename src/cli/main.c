@@ -15,7 +15,17 @@
 
 #include "lib/base.h"
 
-enum { OPT_NEW = 256, OPT_JOIN, OPT_OPEN, OPT_DAEMON, OPT_HEDDLED, OPT_ALL, OPT_STATE };
+enum {
+    OPT_NEW = 256,
+    OPT_JOIN,
+    OPT_OPEN,
+    OPT_DAEMON,
+    OPT_HEDDLED,
+    OPT_ALL,
+    OPT_STATE,
+    OPT_CONFIRM,
+    OPT_CANDIDATE
+};
 
 static const struct option options[] = {
     {"state", required_argument, NULL, OPT_STATE},
@@ -23,6 +33,8 @@ static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},
     {"wide", no_argument, NULL, 'w'},
     {"all", no_argument, NULL, OPT_ALL},
+    {"confirm", required_argument, NULL, OPT_CONFIRM},
+    {"candidate", no_argument, NULL, OPT_CANDIDATE},
     {"new", no_argument, NULL, OPT_NEW},
     {"join", required_argument, NULL, OPT_JOIN},
     {"open", no_argument, NULL, OPT_OPEN},
@@ -153,6 +165,12 @@ static bool set_option(struct hd_cli *c, int value, int index)
         return true;
     case OPT_ALL:
         c->all = true;
+        return true;
+    case OPT_CONFIRM:
+        c->confirm = optarg;
+        return true;
+    case OPT_CANDIDATE:
+        c->candidate = true;
         return true;
     case OPT_NEW:
         c->new_fabric = true;

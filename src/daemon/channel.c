@@ -62,6 +62,12 @@ static const struct row table[HD_MSG_TYPE_END] = {
     [HD_MSG_REPLY] = {BODY(hd_msg_reply), 0, 0, 1},
     [HD_MSG_EVENT] = {BODY(hd_msg_event), 0, 0, 1},
 };
+    [HD_MSG_CONFIG_ASK] = {BODY(hd_msg_config_ask), 0, 0, 1},
+    [HD_MSG_CONFIG_SAY] = {BODY(hd_msg_config_say), 0, 0, 1},
+    [HD_MSG_CONFIG_BEGIN] = {BODY(hd_msg_config_begin), 0, 0, 0},
+    [HD_MSG_CONFIG_PART] = {BODY(hd_msg_config_part), 0, 0, 1},
+    [HD_MSG_CONFIG_END] = {BODY(hd_msg_config_end), 0, 0, 0},
+    [HD_MSG_CONFIG_DONE] = {BODY(hd_msg_config_done), 0, 0, 0},
 
 /* Tails start at a multiple of eight, so that rows in them may be read in place. */
 static size_t body_room(const struct row *r)

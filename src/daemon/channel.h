@@ -90,6 +90,16 @@ enum hd_message_type {
     HD_MSG_EVENT,    /* hd_msg_event, tail is one row */
 
     HD_MSG_TYPE_END,
+    /* manage and heddle-config, which is a process of manage's (config/config.h) */
+    HD_MSG_CONFIG_ASK, /* to config: hd_msg_config_ask, tail is a JSON object */
+    HD_MSG_CONFIG_SAY, /* to manage: hd_msg_config_say, tail is a JSON object: a page */
+
+    /* config to router, by way of manage, which looks at none of it */
+    HD_MSG_CONFIG_BEGIN, /* hd_msg_config_begin */
+    HD_MSG_CONFIG_PART,  /* hd_msg_config_part, tail is a piece of what a core is to take */
+    HD_MSG_CONFIG_END,   /* hd_msg_config_end: all of it takes effect, or nothing does */
+    HD_MSG_CONFIG_DONE,  /* router to config: hd_msg_config_done */
+
 };
 
 struct hd_msg_hello {
@@ -211,6 +221,45 @@ struct hd_msg_event {
 };
 
 /* A row of any list of counters, as it travels. */
+struct hd_msg_config_ask {
+    uint32_t request; /* repeated in what is said */
+    uint32_t root;    /* 1: the asker may change things */
+};
+
+#define HD_CONFIG_SAY_LAST    1 /* the answer ends here */
+#define HD_CONFIG_SAY_RESTART 2 /* all processes are to begin anew */
+#define HD_CONFIG_SAY_CONFIRM 4 /* confirm_s is news */
+
+struct hd_msg_config_say {
+    uint32_t request;
+    uint32_t flags;
+    uint32_t confirm_s; /* a confirmation must come within these seconds; 0: none has to */
+};
+
+struct hd_msg_config_begin {
+    uint64_t layout; /* hd_config_layout(): whether both mean the same by a row */
+    uint32_t id;     /* of the transaction */
+    uint32_t reserved;
+};
+
+struct hd_msg_config_part {
+    uint32_t id;
+    uint16_t core;
+    uint16_t run; /* 0: the core is not to run any more; no bytes follow */
+    uint32_t total, offset;
+};
+
+struct hd_msg_config_end {
+    uint32_t id;
+};
+
+struct hd_msg_config_done {
+    uint32_t id;
+    int32_t error; /* an hd_error */
+    uint16_t core; /* who refused, when an error says so */
+    uint16_t half; /* some cores have taken their part already: the old parts must be sent again */
+};
+
 struct hd_channel_counter {
     char name[48];
     uint64_t value;

@@ -3,16 +3,21 @@
  * heddled. One program, four roles (design.md, section 5): the keeper is what a person or systemd
  * starts; it executes the program again for each other role, with the same options and `--role`.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/keeper.h"
 #include "daemon/privileges.h"
 #include "daemon/router.h"
 #include "daemon/system.h"
+#include "lib/base.h"
 #include "manage/manage.h"
 
 /* Four processes share a small machine: one arena, and what is freed goes back. */
@@ -24,16 +29,52 @@ static void save_memory(void)
     mallopt(M_MMAP_THRESHOLD, 48 * 1024);
 }
 
-static int manage_role(void)
+/*
+ * The folder of the configuration belongs to the user that manage becomes, but lies in one that
+ * only root may enter: other processes of that user (it may be "nobody") cannot reach it.
+ */
+static int config_folder(const struct hd_options *o)
+{
+    char path[HD_PATH_BYTES];
+    unsigned uid, gid;
+    hd_options_state_path(o, "state/config", path);
+    if (hd_privileges_user(&uid, &gid) < 0 || (mkdir(path, 0700) < 0 && errno != EEXIST)) {
+        return -1;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fchown(fd, uid, gid) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* heddle-config lies beside us, or where packages put it. */
+static int config_program(void)
+{
+    char path[HD_PATH_BYTES + 32];
+    ssize_t n = readlink("/proc/self/exe", path, HD_PATH_BYTES - 1);
+    path[HD_MAX(n, 0)] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        strcpy(slash, "/heddle-config");
+    }
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    return fd >= 0 ? fd : open(HD_LIBEXEC "/heddle-config", O_PATH | O_CLOEXEC);
+}
+
+static int manage_role(const struct hd_options *o)
 {
     char words[64];
+    const struct hd_manage_files files = {.config_dir = config_folder(o),
+                                          .config_program = config_program()};
     if (hd_privileges_drop_all(words, sizeof words) < 0) {
         static const char sentence[] = "the manage process cannot give up its privileges";
         (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_FATAL, NULL, sentence,
                                sizeof sentence - 1);
         return 1;
     }
-    return hd_manage_main(HD_CHANNEL_KEEPER_FD, HD_CHANNEL_LISTEN_FD);
+    return hd_manage_main(HD_CHANNEL_KEEPER_FD, HD_CHANNEL_LISTEN_FD, &files);
 }
 
 int main(int argc, char **argv)
@@ -57,6 +98,6 @@ int main(int argc, char **argv)
     case HD_ROLE_ROUTER:
         return hd_router_role_main(&o);
     default:
-        return manage_role();
+        return manage_role(&o);
     }
 }

@@ -75,6 +75,17 @@ static const struct passwd *somebody_else(void)
     return p != NULL ? p : getpwnam("nobody");
 }
 
+int hd_privileges_user(unsigned *uid, unsigned *gid)
+{
+    const struct passwd *p = somebody_else();
+    if (p == NULL) {
+        return HD_ENOENT;
+    }
+    *uid = p->pw_uid;
+    *gid = p->pw_gid;
+    return 0;
+}
+
 int hd_privileges_drop_all(char *words, size_t size)
 {
     const struct passwd *p = somebody_else();

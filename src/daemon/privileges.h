@@ -24,6 +24,9 @@ HD_MUST_USE int hd_privileges_keep_network(void);
  */
 HD_MUST_USE int hd_privileges_drop_all(char *words, size_t size);
 
+/* Who that other user is: 0 or HD_ENOENT. */
+HD_MUST_USE int hd_privileges_user(unsigned *uid, unsigned *gid);
+
 /* router: system calls by an allow-list; the others fail with EPERM. */
 HD_MUST_USE int hd_privileges_filter_router(void);
 

@@ -89,6 +89,13 @@ static void on_interface(struct hd_router_role *r, const struct hd_in_interface 
     }
 }
 
+void hd_router_tell_interfaces(struct hd_router_role *r)
+{
+    for (uint32_t i = 0; i < r->interface_count; i++) {
+        deliver_interface(r, &r->interfaces[i].i);
+    }
+}
+
 /* The first hello goes out with the first interface: not before there is a socket for it. */
 static void begin_interfaces(struct hd_router_role *r)
 {
@@ -96,9 +103,7 @@ static void begin_interfaces(struct hd_router_role *r)
         return;
     }
     r->interfaces_told = true;
-    for (uint32_t i = 0; i < r->interface_count; i++) {
-        deliver_interface(r, &r->interfaces[i].i);
-    }
+    hd_router_tell_interfaces(r);
     hd_log_line(&r->log, HD_LOG_INFO, "started", "resumed=%d interfaces=%u realtime=%d", r->resumed,
                 r->interface_count, hd_privileges_is_realtime());
     (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
@@ -142,12 +147,7 @@ static int start_core(struct hd_router_role *r)
                          .resumed = r->resumed,
                          .key = r->begin.key};
     if (r->begin.core == HD_CORE_KIRA) {
-        hd_kira_config_default(&kira);
-        kira.id = r->begin.id;
-        kira.node_prefix = r->begin.node_prefix;
-        kira.label_prefix = r->begin.label_prefix;
-        kira.require_key = r->begin.key != 0;
-        kira.slow_echo = r->begin.backend != HD_FWD_EBPF; /* answered in user space there */
+        hd_router_kira_config(r, NULL, &kira);
         s.config = &kira;
         s.config_len = sizeof kira;
     } else if (r->begin.core == HD_CORE_SAMPLE) {
@@ -302,7 +302,7 @@ static void on_key(struct hd_router_role *r, const struct hd_msg_key *m)
 static void on_port(struct hd_router_role *r, struct hd_message *m)
 {
     const struct hd_msg_port_opened *p = m->body;
-    if (p->error < 0 || m->nfds != 2 || !r->started) {
+    if (p->error < 0 || m->nfds == 0 || !r->started) {
         /* Without its port the core is deaf: better to try again, more and more rarely. */
         hd_log_line(&r->log, HD_LOG_ERROR, "port-not-open", "core=%u port=%u error=%s", p->core,
                     p->port, hd_error_name(p->error));
@@ -310,9 +310,10 @@ static void on_port(struct hd_router_role *r, struct hd_message *m)
         return;
     }
     m->nfds = 0;
-    if (hd_driver_port_opened(&r->driver, p->core, p->port, m->fds[0], m->fds[1]) < 0) {
+    if (hd_driver_port_opened(&r->driver, p->core, p->port, m->fds[0], witness) < 0) {
         leave(r, "port-refused");
     }
+    int witness = m->nfds > 1 ? m->fds[1] : -1;
     begin_interfaces(r);
 }
 

@@ -8,6 +8,7 @@
  *   router.c          start, loop, channels to keeper and system
  *   router_host.c     what the driver asks for: ports, saving, MTUs
  *   router_manage.c   the channel to manage: rows, commands, events
+ *   router_config.c   changes of the configuration
  *   router_rows.c     lists of the driver itself
  */
 #ifndef HD_DAEMON_ROUTER_H
@@ -36,6 +37,24 @@ struct hd_router_command {
 struct hd_router_interface {
     struct hd_in_interface i;
     bool seen; /* told since the last BEGIN */
+};
+
+/* What a core is to take, while it comes in pieces. */
+struct hd_router_config_part {
+    bool named; /* the change is about this core */
+    bool run;
+    bool fresh; /* it has taken its part */
+    uint32_t total, have;
+    uint8_t *bytes;
+};
+
+struct hd_router_config {
+    bool open;
+    bool started; /* cores that know no interface yet */
+    uint32_t id;
+    int error;
+    uint16_t refuser; /* core */
+    struct hd_router_config_part part[HD_CORE_COUNT];
 };
 
 struct hd_router_role {
@@ -70,6 +89,7 @@ struct hd_router_role {
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
     char sandbox[48];
+    struct hd_router_config config; /* that is coming in */
     void *buffer; /* HD_CHANNEL_MAX: a record that came */
     void *rows;   /* HD_CHANNEL_TAIL_MAX: rows that go */
 };
@@ -85,6 +105,22 @@ void hd_router_host_repeat(struct hd_router_role *r);
 void hd_router_host_saved(struct hd_router_role *r, const struct hd_msg_value *v);
 
 void hd_router_manage_connect(struct hd_router_role *r, int fd);
+/* Tells every core all interfaces again: one of them is new. */
+void hd_router_tell_interfaces(struct hd_router_role *r);
+
+struct hd_kira_config;
+struct hd_kira_settings;
+
+/* What KIRA is told: s is what was configured, NULL: nothing. */
+void hd_router_kira_config(const struct hd_router_role *r, const struct hd_kira_settings *s,
+                           struct hd_kira_config *k);
+void hd_router_config_begin(struct hd_router_role *r, const struct hd_msg_config_begin *b);
+void hd_router_config_part(struct hd_router_role *r, const struct hd_message *m);
+void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_end *e);
+/* Who sent it is gone. */
+void hd_router_config_forget(struct hd_router_role *r);
+
+void hd_router_manage_config_done(struct hd_router_role *r, const struct hd_msg_config_done *d);
 void hd_router_manage_event(struct hd_router_role *r, uint16_t core, uint16_t list, const void *row,
                             uint32_t len);
 void hd_router_manage_reply(struct hd_router_role *r, uint16_t core, const struct hd_fx_reply *f,

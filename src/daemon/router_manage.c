@@ -187,6 +187,11 @@ void hd_router_manage_event(struct hd_router_role *r, uint16_t core, uint16_t li
     }
 }
 
+void hd_router_manage_config_done(struct hd_router_role *r, const struct hd_msg_config_done *d)
+{
+    (void)!tell(r, HD_MSG_CONFIG_DONE, d, NULL, 0); /* without an answer it is asked again */
+}
+
 /* --- the channel ---------------------------------------------------------------------------------
  */
 
@@ -199,6 +204,7 @@ static void drop_manage(struct hd_router_role *r)
     hd_loop_del(&r->loop, &r->manage);
     close(fd);
     r->subscribed = false;
+    hd_router_config_forget(r);
     for (unsigned i = 0; i < HD_ROUTER_COMMANDS_MAX; i++) {
         if (r->commands[i].open) {
             cancel(r, &r->commands[i]);
@@ -220,6 +226,15 @@ static void on_message(struct hd_router_role *r, struct hd_message *m)
         break;
     case HD_MSG_COMMAND:
         on_command(r, m);
+        break;
+    case HD_MSG_CONFIG_BEGIN:
+        hd_router_config_begin(r, m->body);
+        break;
+    case HD_MSG_CONFIG_PART:
+        hd_router_config_part(r, m);
+        break;
+    case HD_MSG_CONFIG_END:
+        hd_router_config_end(r, m->body);
         break;
     case HD_MSG_SUBSCRIBE:
         r->subscribed = ((const struct hd_msg_subscribe *)m->body)->on != 0;

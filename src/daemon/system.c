@@ -177,8 +177,9 @@ static uint32_t sample_number(const struct hd_id *id)
 
 static void name_node(struct hd_system *s)
 {
-    s->node_prefix = HD_KIRA_NODE_PREFIX;
-    s->label_prefix = HD_KIRA_LABEL_PREFIX;
+    const struct hd_settings *c = &s->settings;
+    s->node_prefix = c->node_prefix != 0 ? c->node_prefix : HD_KIRA_NODE_PREFIX;
+    s->label_prefix = c->label_prefix != 0 ? c->label_prefix : HD_KIRA_LABEL_PREFIX;
     s->own_address = hd_id_to_ip6(&s->id, s->node_prefix);
     if (s->options.core == HD_CORE_SAMPLE) {
         s->own_address = hd_sample_address(sample_number(&s->id));
@@ -235,12 +236,30 @@ static int set_up_forwarding(struct hd_system *s)
     return 0;
 }
 
+/* What was configured counts where the command line says nothing. */
+static void take_settings(struct hd_system *s)
+{
+    struct hd_settings *c = &s->settings;
+    hd_settings_read(c, HD_CHANNEL_STATE_FD);
+    s->options.open |= c->open;
+    for (unsigned i = 0; s->options.glob_count == 0 && i < c->glob_count; i++) {
+        s->options.globs[i] = c->globs[i];
+    }
+    if (s->options.glob_count == 0) {
+        s->options.glob_count = c->glob_count;
+    }
+}
+
 static int begin(struct hd_system *s)
 {
+    take_settings(s);
     int error = hd_state_identity(HD_CHANNEL_STATE_FD, &s->id);
     if (error < 0) {
         return hd_system_refuse(s, error, "cannot read or write the identity in %s/state",
                                 s->options.state_dir);
+    }
+    if (!hd_id_is_zero(&s->settings.id)) {
+        s->id = s->settings.id;
     }
     error = read_fabric(s);
     if (error < 0) {

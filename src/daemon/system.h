@@ -15,6 +15,7 @@
 
 #include "daemon/channel.h"
 #include "daemon/options.h"
+#include "daemon/settings.h"
 #include "linux/event_loop.h"
 #include "linux/forwarding.h"
 #include "linux/interfaces.h"
@@ -37,6 +38,7 @@ struct hd_system_port {
 
 struct hd_system {
     struct hd_options options;
+    struct hd_settings settings; /* of the configuration */
     struct hd_log log;
     struct hd_loop loop;
     struct hd_rtnl rtnl;

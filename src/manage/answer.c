@@ -8,6 +8,7 @@
 #include "manage/internal.h"
 
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,7 +23,7 @@ static struct hd_client *client_of(struct hd_manage *m, uint32_t request)
 {
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++) {
         struct hd_client *c = &m->clients[i];
-        if (c->fd >= 0 && c->busy && c->asked && c->request == request)
+        if (c->fd >= 0 && c->busy && c->asked && !c->config_args && c->request == request)
             return c;
     }
     return NULL;
@@ -32,6 +33,8 @@ void hd_answer_end(struct hd_client *c)
 {
     c->busy = false;
     c->asked = false;
+    free(c->config_args);
+    c->config_args = NULL;
     hd_gather_free(&c->gather);
 }
 

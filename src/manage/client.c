@@ -32,6 +32,7 @@ void hd_client_close(struct hd_manage *m, struct hd_client *c)
     close(c->fd);
     free(c->in);
     free(c->out);
+    free(c->config_args);
     hd_gather_free(&c->gather);
     memset(c, 0, sizeof *c);
     c->fd = -1;

@@ -25,6 +25,7 @@ enum hd_verb_kind {
     HD_VERB_MONITOR,
     HD_VERB_CONTROL, /* to the keeper */
     HD_VERB_HELP,
+    HD_VERB_CONFIG, /* to heddle-config, which answers by itself */
 };
 
 struct hd_gather;
@@ -85,6 +86,23 @@ struct hd_client {
     struct hd_walk walk;
     struct hd_gather gather;
     struct hd_kira_command command;
+    char *config_args; /* of HD_VERB_CONFIG: JSON, malloc-owned */
+};
+
+/* The process heddle-config and what is wanted of it (config.c). */
+struct hd_manage_config {
+    int dir, program; /* descriptors: its folder, its executable; -1: there is no configuration */
+    int fd;           /* channel; -1: it does not run */
+    pid_t pid;
+    bool open;             /* a question is with it */
+    bool said;             /* ... and a part of the answer was given */
+    uint32_t request;      /* ... of a client; 0: ours */
+    uint32_t failures;     /* ends without an answer, in a row */
+    bool boot, push, back; /* what we want to ask ourselves */
+    const char *ours;      /* that of ours which is open */
+    int64_t retry_at_ms;
+    int64_t confirm_at_ms; /* it returns then; 0: nothing waits for a confirmation */
+    int64_t restart_at_ms; /* all processes begin anew then; 0: they do not */
 };
 
 struct hd_manage {
@@ -96,6 +114,7 @@ struct hd_manage {
     uint16_t node_prefix;
     int64_t now_ms;
     void *buf; /* HD_CHANNEL_MAX bytes */
+    struct hd_manage_config config;
     struct hd_client clients[HD_MANAGE_CLIENTS_MAX];
 };
 
@@ -152,6 +171,23 @@ void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_
                       uint32_t count);
 void hd_gather_metrics(struct hd_gather *g, const struct hd_list *l, const uint8_t *rows,
                        uint32_t count);
+
+/* --- config.c --------------------------------------------------------------- */
+
+void hd_config_init(struct hd_manage *m, int dir, int program);
+/* Asks what waits to be asked, starts and ends things that are due. */
+void hd_config_tend(struct hd_manage *m);
+/* Something came from heddle-config. */
+void hd_config_serve(struct hd_manage *m);
+/* The descriptor to wait for; -1: none, or its answer has no room just now. */
+int hd_config_poll_fd(const struct hd_manage *m);
+/* When hd_config_tend wants to be called at the latest. */
+int64_t hd_config_deadline_ms(const struct hd_manage *m);
+/* The router is there and knows nothing yet. */
+void hd_config_router_found(struct hd_manage *m);
+/* The router has answered a transaction. */
+void hd_config_done(struct hd_manage *m, const struct hd_msg_config_done *d);
+void hd_config_end(struct hd_manage *m);
 
 /* --- node.c ---------------------------------------------------------------- */
 

@@ -43,7 +43,7 @@ static void router_lost(struct hd_manage *m)
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++) {
         struct hd_client *c = &m->clients[i];
         bool fresh = !c->walk.produced && c->gather.count == 0 && !c->gather.found;
-        if (c->fd < 0 || !c->busy || !c->asked)
+        if (c->fd < 0 || !c->busy || !c->asked || c->config_args)
             continue;
         if (fresh)
             c->asked = false;
@@ -84,6 +84,7 @@ static void router_message(struct hd_manage *m, const struct hd_message *msg)
         }
         ask_prefix(m);
         hd_request_subscribe(m);
+        hd_config_router_found(m);
         return;
     }
     switch (msg->type) {
@@ -92,6 +93,9 @@ static void router_message(struct hd_manage *m, const struct hd_message *msg)
         break;
     case HD_MSG_REPLY:
         hd_answer_reply(m, msg->body, msg->tail, msg->tail_len);
+        break;
+    case HD_MSG_CONFIG_DONE:
+        hd_config_done(m, msg->body);
         break;
     case HD_MSG_EVENT:
         hd_answer_event(m, msg->body, msg->tail, msg->tail_len);
@@ -243,7 +247,8 @@ static void tend_clients(struct hd_manage *m)
         if (c->busy && m->now_ms >= c->deadline_ms) {
             hd_request_cancel(m, c);
             hd_client_error(c, "timeout", NULL,
-                            m->router_fd < 0 ? "the router process is away" : "no answer in time");
+                            m->router_fd < 0 && !c->config_args ? "the router process is away"
+                                                                : "no answer in time");
         }
         if (c->out_len > c->out_at && m->now_ms - c->since_ms > WRITE_PATIENCE_MS)
             hd_client_close(m, c);
@@ -254,7 +259,7 @@ static void tend_clients(struct hd_manage *m)
 
 /* --- the loop -------------------------------------------------------------- */
 
-enum { SLOT_KEEPER, SLOT_ROUTER, SLOT_LISTEN, SLOT_CLIENTS };
+enum { SLOT_KEEPER, SLOT_ROUTER, SLOT_LISTEN, SLOT_CONFIG, SLOT_CLIENTS };
 
 static short client_events(const struct hd_client *c)
 {
@@ -276,6 +281,7 @@ static int wait_ms(const struct hd_manage *m)
     int64_t next = m->now_ms + 60000;
     bool unsent = false;
 
+    next = HD_MIN(next, hd_config_deadline_ms(m));
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++) {
         const struct hd_client *c = &m->clients[i];
         if (c->fd < 0)
@@ -284,7 +290,7 @@ static int wait_ms(const struct hd_manage *m)
             next = HD_MIN(next, c->deadline_ms);
         if (c->out_len > c->out_at)
             next = HD_MIN(next, c->since_ms + WRITE_PATIENCE_MS + 1);
-        unsent |= c->busy && !c->asked && m->router_known;
+        unsent |= c->busy && !c->asked && m->router_known && !c->config_args;
     }
     if (unsent)
         next = HD_MIN(next, m->now_ms + 20);
@@ -298,6 +304,7 @@ static void turn(struct hd_manage *m)
     p[SLOT_KEEPER] = (struct pollfd){.fd = m->keeper_fd, .events = POLLIN};
     p[SLOT_ROUTER] = (struct pollfd){.fd = m->router_fd, .events = POLLIN};
     p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
+    p[SLOT_CONFIG] = (struct pollfd){.fd = hd_config_poll_fd(m), .events = POLLIN};
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++)
         p[SLOT_CLIENTS + i] =
             (struct pollfd){.fd = m->clients[i].fd, .events = client_events(&m->clients[i])};
@@ -308,6 +315,8 @@ static void turn(struct hd_manage *m)
         serve_keeper(m);
     if (p[SLOT_ROUTER].revents)
         serve_router(m);
+    if (p[SLOT_CONFIG].revents)
+        hd_config_serve(m);
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++) {
         short events = p[SLOT_CLIENTS + i].revents;
         if (m->clients[i].fd < 0 || events == 0)
@@ -319,10 +328,11 @@ static void turn(struct hd_manage *m)
     }
     if (p[SLOT_LISTEN].revents & POLLIN)
         accept_client(m);
+    hd_config_tend(m);
     tend_clients(m);
 }
 
-int hd_manage_main(int keeper_fd, int listen_fd)
+int hd_manage_main(int keeper_fd, int listen_fd, const struct hd_manage_files *files)
 {
     struct hd_manage m = {.keeper_fd = keeper_fd,
                           .listen_fd = listen_fd,
@@ -335,6 +345,7 @@ int hd_manage_main(int keeper_fd, int listen_fd)
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++)
         m.clients[i].fd = -1;
     m.now_ms = monotonic_ms();
+    hd_config_init(&m, files ? files->config_dir : -1, files ? files->config_program : -1);
     m.stopping = hd_channel_hello(keeper_fd, HD_ROLE_MANAGE) != 0;
     while (!m.stopping)
         turn(&m);
@@ -342,6 +353,7 @@ int hd_manage_main(int keeper_fd, int listen_fd)
         if (m.clients[i].fd >= 0)
             hd_client_close(&m, &m.clients[i]);
     }
+    hd_config_end(&m);
     router_lost(&m);
     free(m.buf);
     return EXIT_SUCCESS;

@@ -16,14 +16,21 @@
 #define HD_MANAGE_LINE_MAX      65536         /* bytes of one request */
 #define HD_MANAGE_OUT_MAX       (1024 * 1024) /* bytes of events a slow reader may leave unread */
 #define HD_MANAGE_ROUTER_WAIT_S 5             /* for an answer of the router */
+#define HD_MANAGE_CONFIG_WAIT_S 60            /* for one of heddle-config */
 #define HD_MANAGE_GROUP         "heddle"      /* its members may read */
+
+/* Descriptors that were opened while the process could; -1: there is none. */
+struct hd_manage_files {
+    int config_dir;     /* folder of the configuration, which belongs to the process's user */
+    int config_program; /* heddle-config */
+};
 
 /*
  * Runs until the keeper says stop or goes away: the exit status. keeper_fd is the channel to the
  * keeper (the router's end comes over it as PEER), listen_fd the listening control socket, which is
- * not closed: it belongs to the keeper.
+ * not closed: it belongs to the keeper. files: NULL is a node without configuration.
  */
-int hd_manage_main(int keeper_fd, int listen_fd);
+int hd_manage_main(int keeper_fd, int listen_fd, const struct hd_manage_files *files);
 
 /*
  * For the keeper: makes the listening control socket at path, replacing a stale one. Root may

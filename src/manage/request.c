@@ -74,6 +74,8 @@ static const struct hd_verb verbs[] = {
      .control = HD_CONTROL_RESTART},
     {"down", "ends heddled and removes what it put into the kernel", HD_VERB_CONTROL, .root = true,
      .control = HD_CONTROL_DOWN},
+    {"config", "the configuration: args do (show, set, apply, ...), see the manual", HD_VERB_CONFIG,
+     .root = false},
     {"help", "names of all commands", HD_VERB_HELP, .root = false},
 };
 
@@ -136,6 +138,8 @@ void hd_request_send(struct hd_manage *m, struct hd_client *c)
 {
     int error;
 
+    if (c->walk.verb->kind == HD_VERB_CONFIG)
+        return; /* config.c asks when it has its turn */
     if (m->router_fd < 0 || !m->router_known)
         return;
     if (c->walk.verb->kind == HD_VERB_ASK)
@@ -277,6 +281,19 @@ static void start_control(struct hd_manage *m, struct hd_client *c)
         accepted(c, "accepted");
 }
 
+/* heddle-config judges what is asked, and who may ask it. */
+static void start_config(struct hd_manage *m, struct hd_client *c, json_t *args)
+{
+    if (m->config.dir < 0) {
+        hd_client_error(c, "unsupported", "command", "heddle-config is not installed");
+        return;
+    }
+    c->config_args = json_dumps(args, JSON_COMPACT);
+    c->deadline_ms = m->now_ms + 1000 * HD_MANAGE_CONFIG_WAIT_S;
+    if (!c->config_args)
+        hd_client_error(c, "missing", "args", "what to do is missing");
+}
+
 static void start(struct hd_manage *m, struct hd_client *c, json_t *args)
 {
     c->deadline_ms = m->now_ms + 1000 * HD_MANAGE_ROUTER_WAIT_S;
@@ -294,6 +311,9 @@ static void start(struct hd_manage *m, struct hd_client *c, json_t *args)
         break;
     case HD_VERB_HELP:
         start_help(c);
+        break;
+    case HD_VERB_CONFIG:
+        start_config(m, c, args);
         break;
     case HD_VERB_SHOW:
         if (start_show(c, args))

@@ -324,7 +324,7 @@ void bench_start(struct bench *b)
     if (b->manage == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(ends[0]);
-        _exit(hd_manage_main(ends[1], listen_fd));
+        _exit(hd_manage_main(ends[1], listen_fd, NULL));
     }
     close(ends[1]);
     close(listen_fd);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trees and their files. Both trees are read when somebody first asks for them. The candidate is
+ * durable with every edit: a line is added to its file, so that an edit of a large configuration
+ * costs a line and not the whole.
+ */
+#include "config/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base.h"
+
+#define CANDIDATE   "candidate"
+#define LINES_BEGIN "lines\n" /* on top of what runs */
+#define JSON_BEGIN  "json\n"  /* instead of it */
+
+int hd_session_open(struct hd_session *s, int dir, int channel, const char *search,
+                    struct hd_fault *f)
+{
+    memset(s, 0, sizeof *s);
+    s->dir = dir;
+    s->channel = channel;
+    s->buffer = malloc(HD_CHANNEL_MAX);
+    if (!s->buffer)
+        return hd_fault_set(f, "no-memory", NULL, "no memory");
+    return hd_schema_open(&s->schema, search, f);
+}
+
+void hd_session_close(struct hd_session *s)
+{
+    lyd_free_all(s->running);
+    lyd_free_all(s->candidate);
+    hd_image_free(&s->image);
+    hd_text_free(&s->load);
+    free(s->buffer);
+    hd_schema_close(&s->schema);
+}
+
+int hd_session_file(struct hd_fault *f, int error, const char *name)
+{
+    return hd_fault_set(f, hd_error_name(error), NULL, "the file \"%s\" of the configuration: %m",
+                        name);
+}
+
+int hd_session_running(struct hd_session *s, struct hd_fault *f)
+{
+    char *text = NULL;
+    int error;
+
+    if (s->running_known)
+        return 0;
+    error = hd_store_read(s->dir, "running.json", &text);
+    if (error != 0 && error != HD_ENOENT)
+        return hd_session_file(f, error, "running.json");
+    error = text ? hd_tree_read(&s->schema, text, &s->running, f) : 0;
+    free(text);
+    if (error == 0)
+        error = hd_tree_check(&s->schema, &s->running, f);
+    s->running_known = error == 0;
+    if (error != 0) {
+        lyd_free_all(s->running);
+        s->running = NULL;
+    }
+    return error;
+}
+
+static int copy_running(struct hd_session *s, struct hd_fault *f)
+{
+    int error = hd_session_running(s, f);
+
+    if (error != 0 || !s->running)
+        return error;
+    if (lyd_dup_siblings(s->running, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS, &s->candidate) !=
+        LY_SUCCESS)
+        return hd_fault_set(f, "no-memory", NULL, "no memory to edit a copy");
+    return 0;
+}
+
+static void drop_candidate(struct hd_session *s)
+{
+    lyd_free_all(s->candidate);
+    s->candidate = NULL;
+    s->editing = false;
+}
+
+/* Lines of a candidate whose base has changed may not fit any more: then they say so. */
+static int read_candidate(struct hd_session *s, const char *text, struct hd_fault *f)
+{
+    int error;
+
+    if (strncmp(text, JSON_BEGIN, strlen(JSON_BEGIN)) == 0) {
+        const char *json = text + strlen(JSON_BEGIN), *lines = strchr(json, '\f');
+        char *only = strndup(json, lines ? (size_t)(lines - json) : strlen(json));
+        error = only ? hd_tree_read(&s->schema, only, &s->candidate, f)
+                     : hd_fault_set(f, "no-memory", NULL, "no memory");
+        free(only);
+        return error == 0 && lines ? hd_tree_lines(&s->schema, &s->candidate, lines + 1, f) : error;
+    }
+    if (strncmp(text, LINES_BEGIN, strlen(LINES_BEGIN)) != 0)
+        return hd_fault_set(
+            f, "invalid", NULL,
+            "the file of the candidate is damaged; `heddle config discard` ends it");
+    error = copy_running(s, f);
+    return error == 0 ? hd_tree_lines(&s->schema, &s->candidate, text + strlen(LINES_BEGIN), f)
+                      : error;
+}
+
+int hd_session_candidate(struct hd_session *s, struct hd_fault *f)
+{
+    char *text = NULL;
+    int error;
+
+    if (s->editing)
+        return 0;
+    error = hd_store_read(s->dir, CANDIDATE, &text);
+    if (error == 0)
+        error = read_candidate(s, text, f);
+    else if (error == HD_ENOENT)
+        error = copy_running(s, f);
+    else
+        error = hd_session_file(f, error, CANDIDATE);
+    free(text);
+    if (error != 0)
+        drop_candidate(s);
+    else
+        s->editing = true;
+    return error;
+}
+
+int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fault *f)
+{
+    char *json = hd_tree_print(tree), *text = NULL;
+    int n = json ? asprintf(&text, "%s%s\f", JSON_BEGIN, json) : -1;
+    int error = n < 0 ? HD_ENOMEM : hd_store_write(s->dir, CANDIDATE, text, (size_t)n);
+
+    free(json);
+    free(text);
+    if (error != 0) {
+        lyd_free_all(tree);
+        return hd_session_file(f, error, CANDIDATE);
+    }
+    drop_candidate(s);
+    s->candidate = tree;
+    s->editing = true;
+    return 0;
+}
+
+int hd_session_discard(struct hd_session *s, struct hd_fault *f)
+{
+    int error = hd_store_remove(s->dir, CANDIDATE);
+
+    drop_candidate(s);
+    return error == 0 ? 0 : hd_session_file(f, error, CANDIDATE);
+}
+
+/* A line that fails has changed nothing: it is one step in the tree. */
+int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
+{
+    char *text = NULL, *old = NULL;
+    int error = hd_session_candidate(s, f);
+
+    if (error == 0 && strpbrk(line, "\n\f"))
+        error = hd_fault_set(f, "line", NULL, "one line at a time");
+    if (error == 0)
+        error = hd_tree_line(&s->schema, &s->candidate, line, strlen(line), f);
+    if (error != 0)
+        return error;
+    bool first = hd_store_read(s->dir, CANDIDATE, &old) == HD_ENOENT;
+    free(old);
+    if (asprintf(&text, "%s%s\n", first ? LINES_BEGIN : "", line) < 0)
+        error = HD_ENOMEM;
+    else
+        error = hd_store_append(s->dir, CANDIDATE, text);
+    free(text);
+    if (error == 0)
+        return 0;
+    drop_candidate(s); /* what is not in the file is not there */
+    return hd_session_file(f, error, CANDIDATE);
+}
+
+int hd_session_image(struct hd_session *s, struct hd_fault *f)
+{
+    int error = hd_session_running(s, f);
+
+    if (error == 0 && !s->image_known)
+        error = hd_image_make(&s->schema, s->running, &s->image, f);
+    s->image_known = error == 0;
+    return error;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the configuration (store.h): nothing here knows what is in them. */
+#include "config/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base.h"
+
+#define NAME    64
+#define RUNNING "running.json"
+#define PENDING "pending"
+
+/* --- whole files ---------------------------------------------------------------------------------
+ */
+
+static int read_all(int fd, char **text)
+{
+    struct stat st;
+    size_t at = 0;
+    char *v;
+
+    if (fstat(fd, &st) != 0)
+        return HD_ESYS;
+    if ((uint64_t)st.st_size > HD_STORE_FILE_MAX)
+        return HD_ELIMIT;
+    v = malloc((size_t)st.st_size + 1);
+    if (!v)
+        return HD_ENOMEM;
+    while (at < (size_t)st.st_size) {
+        ssize_t n = read(fd, v + at, (size_t)st.st_size - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    v[at] = '\0';
+    *text = v;
+    return 0;
+}
+
+int hd_store_read(int dir, const char *name, char **text)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    int error;
+
+    *text = NULL;
+    if (fd < 0)
+        return errno == ENOENT ? HD_ENOENT : HD_ESYS;
+    error = read_all(fd, text);
+    close(fd);
+    return error;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno != EINTR)
+            return HD_ESYS;
+        if (n > 0) {
+            text += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+/* Writes, and is sure that it is on the disk. */
+static int put(int dir, const char *name, int flags, const char *text, size_t len)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+    int error;
+
+    if (fd < 0)
+        return HD_ESYS;
+    error = write_all(fd, text, len);
+    if (error == 0 && fsync(fd) != 0)
+        error = HD_ESYS;
+    if (close(fd) != 0)
+        error = HD_ESYS;
+    return error;
+}
+
+static int sync_folder(int dir)
+{
+    return fsync(dir) == 0 ? 0 : HD_ESYS;
+}
+
+int hd_store_write(int dir, const char *name, const char *text, size_t len)
+{
+    char temporary[NAME + 8];
+    int error;
+
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    error = put(dir, temporary, O_TRUNC, text, len);
+    if (error == 0 && renameat(dir, temporary, dir, name) != 0)
+        error = HD_ESYS;
+    if (error == 0)
+        error = sync_folder(dir);
+    else
+        unlinkat(dir, temporary, 0);
+    return error;
+}
+
+int hd_store_append(int dir, const char *name, const char *text)
+{
+    int error = put(dir, name, O_APPEND, text, strlen(text));
+
+    return error == 0 ? sync_folder(dir) : error;
+}
+
+int hd_store_remove(int dir, const char *name)
+{
+    if (unlinkat(dir, name, 0) != 0)
+        return errno == ENOENT ? 0 : HD_ESYS;
+    return sync_folder(dir);
+}
+
+/* --- revisions -----------------------------------------------------------------------------------
+ */
+
+static bool read_name(const char *name, struct hd_revision *r)
+{
+    int end = 0;
+
+    return sscanf(name, "r%6" SCNu32 "-%15[a-z].json%n", &r->number, r->how, &end) == 2 &&
+           end > 0 && name[end] == '\0';
+}
+
+static char *write_name(const struct hd_revision *r, char *buf)
+{
+    snprintf(buf, NAME, "r%06" PRIu32 "-%s.json", r->number, r->how);
+    return buf;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    uint32_t x = ((const struct hd_revision *)a)->number;
+    uint32_t y = ((const struct hd_revision *)b)->number;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+size_t hd_store_revisions(int dir, struct hd_revision *v, size_t max)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *e;
+    struct stat st;
+    size_t n = 0;
+
+    if (!d) {
+        if (copy >= 0)
+            close(copy);
+        return 0;
+    }
+    while (n < max && (e = readdir(d)) != NULL) {
+        if (!read_name(e->d_name, &v[n]))
+            continue;
+        v[n].unix_s = fstatat(dir, e->d_name, &st, 0) == 0 ? st.st_mtim.tv_sec : 0;
+        n++;
+    }
+    closedir(d);
+    qsort(v, n, sizeof *v, newest_first);
+    return n;
+}
+
+int hd_store_revision_read(int dir, const struct hd_revision *r, char **text)
+{
+    char name[NAME];
+
+    return hd_store_read(dir, write_name(r, name), text);
+}
+
+int hd_store_revision_add(int dir, const char *how, const char *text, struct hd_revision *made)
+{
+    struct hd_revision v[HD_STORE_REVISIONS];
+    size_t n = hd_store_revisions(dir, v, HD_STORE_REVISIONS);
+    char name[NAME];
+
+    memset(made, 0, sizeof *made);
+    made->number = n > 0 ? v[0].number + 1 : 1;
+    snprintf(made->how, sizeof made->how, "%s", how);
+    return hd_store_write(dir, write_name(made, name), text, strlen(text));
+}
+
+int hd_store_revision_remove(int dir, const struct hd_revision *r)
+{
+    char name[NAME];
+
+    return hd_store_remove(dir, write_name(r, name));
+}
+
+int hd_store_revision_rename(int dir, const struct hd_revision *r, const char *how)
+{
+    struct hd_revision to = *r;
+    char from_name[NAME], to_name[NAME];
+
+    snprintf(to.how, sizeof to.how, "%s", how);
+    if (renameat(dir, write_name(r, from_name), dir, write_name(&to, to_name)) != 0)
+        return HD_ESYS;
+    return sync_folder(dir);
+}
+
+int hd_store_running(int dir, struct hd_revision *r)
+{
+    char name[NAME];
+    ssize_t n = readlinkat(dir, RUNNING, name, sizeof name - 1);
+
+    if (n < 0)
+        return errno == ENOENT ? HD_ENOENT : HD_ESYS;
+    name[n] = '\0';
+    return read_name(name, r) ? 0 : HD_EMALFORMED;
+}
+
+int hd_store_run(int dir, const struct hd_revision *r)
+{
+    char name[NAME];
+
+    if (!r)
+        return hd_store_remove(dir, RUNNING);
+    unlinkat(dir, ".running.new", 0);
+    if (symlinkat(write_name(r, name), dir, ".running.new") != 0 ||
+        renameat(dir, ".running.new", dir, RUNNING) != 0)
+        return HD_ESYS;
+    return sync_folder(dir);
+}
+
+void hd_store_prune(int dir, uint32_t running)
+{
+    struct hd_revision v[HD_STORE_REVISIONS];
+    size_t n = hd_store_revisions(dir, v, HD_STORE_REVISIONS), kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool never_ran = v[i].number > running && strcmp(v[i].how, "returned") != 0;
+        bool keep = v[i].number == running || (!never_ran && kept < HD_STORE_ROLLBACKS);
+        kept += keep && v[i].number != running;
+        if (!keep)
+            (void)!hd_store_revision_remove(dir, &v[i]); /* tried again next time */
+    }
+}
+
+/* --- what waits for a confirmation ---------------------------------------------------------------
+ */
+
+int hd_store_pending(int dir, struct hd_unconfirmed *p)
+{
+    char *text;
+    int error = hd_store_read(dir, PENDING, &text);
+
+    memset(p, 0, sizeof *p);
+    if (error != 0)
+        return error;
+    if (sscanf(text, "back-to %" SCNu32 " seconds %" SCNu32 " restarts %" SCNu32, &p->back_to,
+               &p->seconds, &p->restarts) != 3)
+        error = HD_EMALFORMED;
+    free(text);
+    return error;
+}
+
+int hd_store_pending_write(int dir, const struct hd_unconfirmed *p)
+{
+    char text[96];
+
+    if (!p)
+        return hd_store_remove(dir, PENDING);
+    snprintf(text, sizeof text, "back-to %" PRIu32 " seconds %" PRIu32 " restarts %" PRIu32 "\n",
+             p->back_to, p->seconds, p->restarts);
+    return hd_store_write(dir, PENDING, text, strlen(text));
+}

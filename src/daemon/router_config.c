@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router's side of a change of configuration (config/apply.c is the other): parts are collected
+ * in memory that is given back afterwards; at the end each core that runs is asked whether it would
+ * take its part; only when all would, cores are started, configured and stopped. So a change is all
+ * or nothing. What can still fail then is memory: the answer says that it stopped halfway, and the
+ * other side sends the old parts again.
+ *
+ * A core runs when it is configured, beside the one that heddled was started with, which always
+ * runs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/config.h"
+#include "core/kira/kira.h"
+#include "daemon/router.h"
+#include "lib/base.h"
+#include "linux/driver_internal.h"
+
+static void forget(struct hd_router_config *c)
+{
+    for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
+        free(c->part[i].bytes);
+    }
+    memset(c, 0, sizeof *c);
+}
+
+void hd_router_config_forget(struct hd_router_role *r)
+{
+    forget(&r->config);
+}
+
+/* --- collecting ----------------------------------------------------------------------------------
+ */
+
+void hd_router_config_begin(struct hd_router_role *r, const struct hd_msg_config_begin *b)
+{
+    forget(&r->config);
+    r->config.open = true;
+    r->config.id = b->id;
+    r->config.error = b->layout == hd_config_layout() ? 0 : HD_EUNSUPPORTED;
+}
+
+static int take_part(struct hd_router_config_part *p, const struct hd_msg_config_part *m,
+                     const void *tail, uint32_t len)
+{
+    if (m->total > HD_CONFIG_BYTES_MAX || m->offset != p->have || len > m->total - m->offset ||
+        (p->named && (p->total != m->total || p->run != (m->run != 0)))) {
+        return HD_EMALFORMED;
+    }
+    if (!p->named && m->total > 0) {
+        p->bytes = malloc(m->total);
+        if (p->bytes == NULL) {
+            return HD_ENOMEM;
+        }
+    }
+    p->named = true;
+    p->run = m->run != 0;
+    p->total = m->total;
+    if (len > 0) {
+        memcpy(p->bytes + p->have, tail, len);
+    }
+    p->have += len;
+    return 0;
+}
+
+void hd_router_config_part(struct hd_router_role *r, const struct hd_message *m)
+{
+    const struct hd_msg_config_part *p = m->body;
+    if (!r->config.open || p->id != r->config.id || r->config.error != 0) {
+        return;
+    }
+    if (p->core >= HD_CORE_COUNT || hd_config_of((uint8_t)p->core) == NULL) {
+        r->config.error = HD_EMALFORMED;
+        return;
+    }
+    r->config.error = take_part(&r->config.part[p->core], p, m->tail, m->tail_len);
+    r->config.refuser = p->core;
+}
+
+/* --- what a core is given ------------------------------------------------------------------------
+ */
+
+/* What heddle-kira says, with what the node itself is; NULL: nothing was configured. */
+void hd_router_kira_config(const struct hd_router_role *r, const struct hd_kira_settings *s,
+                           struct hd_kira_config *k)
+{
+    hd_kira_config_default(k);
+    k->id = r->begin.id;
+    k->node_prefix = r->begin.node_prefix;
+    k->label_prefix = r->begin.label_prefix;
+    k->require_key = r->begin.key != 0;
+    k->slow_echo = r->begin.backend != HD_FWD_EBPF; /* answered in user space there */
+    if (s != NULL) {
+        k->bucket_size = s->bucket_size;
+        k->shallow_bucket_size = s->shallow_bucket_size;
+    }
+}
+
+struct given {
+    const void *bytes;
+    uint32_t len;
+    struct hd_kira_config kira;
+};
+
+static void give(const struct hd_router_role *r, unsigned core, struct given *g)
+{
+    const struct hd_router_config_part *p = &r->config.part[core];
+    g->bytes = p->bytes;
+    g->len = p->total;
+    if (core == HD_CORE_KIRA) {
+        hd_router_kira_config(r, (const void *)p->bytes, &g->kira);
+        g->bytes = &g->kira;
+        g->len = sizeof g->kira;
+    }
+}
+
+static bool runs(const struct hd_router_role *r, unsigned core)
+{
+    return hd_router_core_state(r->driver.router, (uint8_t)core) != NULL;
+}
+
+/* KIRA's settings are there also where another core runs in its place. */
+static bool concerned(const struct hd_router_role *r, unsigned core)
+{
+    return r->config.part[core].named && (core != HD_CORE_KIRA || runs(r, core));
+}
+
+/* --- asking --------------------------------------------------------------------------------------
+ */
+
+static int check_part(struct hd_router_role *r, unsigned core)
+{
+    const struct hd_router_config_part *p = &r->config.part[core];
+    struct given g;
+    if (!p->run) {
+        return core == r->begin.core ? HD_EINVAL : 0;
+    }
+    if (p->have != p->total ||
+        !hd_config_well_formed(hd_config_of((uint8_t)core), p->bytes, p->total)) {
+        return HD_EMALFORMED;
+    }
+    if (!runs(r, core)) {
+        return 0; /* its start will say */
+    }
+    give(r, core, &g);
+    return hd_router_check(r->driver.router, (uint8_t)core, g.bytes, g.len, r->driver.now);
+}
+
+static int check_all(struct hd_router_role *r)
+{
+    for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
+        int error = concerned(r, i) ? check_part(r, i) : 0;
+        if (error != 0) {
+            r->config.refuser = (uint16_t)i;
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* --- doing ---------------------------------------------------------------------------------------
+ */
+
+/* Any input makes the driver's clock and the router's answer new; all cores may hear the time. */
+static void refresh(struct hd_router_role *r)
+{
+    struct hd_input in = {
+        .type = HD_IN_WALL_CLOCK,
+        .u.wall_clock = {.unix_ns = hd_clock_now() + r->driver.ahead, .error_ns = HD_SEC(1)}};
+    hd_driver_input(&r->driver, &in);
+}
+
+static int configure_core(struct hd_router_role *r, unsigned core)
+{
+    struct hd_driver *d = &r->driver;
+    struct hd_answer none = {.deadline = HD_NEVER};
+    struct given g;
+    give(r, core, &g);
+    hd_recorder_configure(&d->recorder, (uint8_t)core, g.bytes, g.len, d->now);
+    int error = hd_router_configure(d->router, (uint8_t)core, g.bytes, g.len, d->now, &d->fx);
+    hd_recorder_outcome(&d->recorder, error, &none, &d->fx);
+    hd_driver_realise(d);
+    return error;
+}
+
+static int start_core(struct hd_router_role *r, unsigned core)
+{
+    struct hd_router_core c = {.core = (uint8_t)core, .start = {.key = r->begin.key}};
+    struct given g;
+    give(r, core, &g);
+    c.start.config = g.bytes;
+    c.start.config_len = g.len;
+    int error = hd_driver_call_start(&r->driver, &c);
+    if (error == 0) {
+        hd_driver_realise(&r->driver);
+        r->config.started = true;
+    }
+    return error;
+}
+
+static int change_core(struct hd_router_role *r, unsigned core)
+{
+    if (!runs(r, core)) {
+        return start_core(r, core);
+    }
+    return configure_core(r, core);
+}
+
+static void stop_core(struct hd_router_role *r, unsigned core)
+{
+    struct hd_driver *d = &r->driver;
+    struct hd_answer none = {.deadline = HD_NEVER};
+    hd_recorder_stop_core(&d->recorder, (uint8_t)core, d->now);
+    hd_router_stop_core(d->router, (uint8_t)core, d->now, &d->fx);
+    hd_recorder_outcome(&d->recorder, 0, &none, &d->fx);
+    hd_driver_realise(d);
+}
+
+/* Starts come first: they are what is most likely to fail, and leave nothing behind. */
+static int do_all(struct hd_router_role *r, bool *half)
+{
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
+            if (!concerned(r, i) || !r->config.part[i].run || runs(r, i) != (pass == 1)) {
+                continue;
+            }
+            if (pass == 1 && r->config.part[i].fresh) {
+                continue; /* started just now */
+            }
+            int error = change_core(r, i);
+            if (error != 0) {
+                r->config.refuser = (uint16_t)i;
+                return error;
+            }
+            r->config.part[i].fresh = true;
+            *half = true;
+        }
+    }
+    for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
+        if (concerned(r, i) && !r->config.part[i].run && runs(r, i)) {
+            stop_core(r, i);
+        }
+    }
+    *half = false;
+    return 0;
+}
+
+/* --- the end -------------------------------------------------------------------------------------
+ */
+
+void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_end *e)
+{
+    struct hd_router_config *c = &r->config;
+    struct hd_msg_config_done done = {.id = e->id};
+    bool half = false;
+    int error = c->error;
+    if (!c->open || c->id != e->id) {
+        error = HD_EMALFORMED;
+    }
+    if (!r->started) {
+        error = HD_EAGAIN; /* asked again until the core runs */
+    }
+    if (error == 0) {
+        refresh(r);
+        error = check_all(r);
+    }
+    if (error == 0) {
+        error = do_all(r, &half);
+        refresh(r);
+    }
+    if (c->started && r->interfaces_told) {
+        hd_router_tell_interfaces(r);
+    }
+    done.error = error;
+    done.core = c->refuser;
+    done.half = half;
+    hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING,
+                error == 0 ? "configured" : "configuration-refused", "core=%u error=%s", done.core,
+                hd_error_name(error));
+    forget(c);
+    hd_router_manage_config_done(r, &done);
+}
