@@ -17,13 +17,14 @@
  */
 #include "sim/check.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ALL_PAIRS_UP_TO   16
-#define EXACT_UP_TO       10000 /* nodes; beyond, only samples */
-#define CHANGES_MAX       65536 /* kept between two batches; what exceeds it is sampled */
-#define ROUTE_WALKS       2     /* random destinations per changed route to a prefix */
+#define WALKS_PAUSE_FROM  256       /* nodes; from here on random walks once in */
+#define WALKS_PAUSE_NS    HD_MS(10) /* this time: they were most of the work */
+#define EXACT_UP_TO       10000     /* nodes; beyond, only samples */
+#define CHANGES_MAX       65536     /* kept between two batches; what exceeds it is sampled */
+#define ROUTE_WALKS       2         /* random destinations per changed route to a prefix */
 #define WATCHED_PAIRS_MAX 4096
 
 void hd_sim_checks_default(struct hd_sim_checks *c)
@@ -60,32 +61,17 @@ void hd_sim_set_checks(struct hd_sim *s, const struct hd_sim_checks *c)
 {
     s->checks = *c;
     if (s->checker == NULL) {
-        struct checker *k = s->checker = hd_sim_alloc(1, sizeof *k);
-        k->changes = hd_sim_alloc(CHANGES_MAX, sizeof *k->changes);
-        k->pairs = hd_sim_alloc(WATCHED_PAIRS_MAX, sizeof *k->pairs);
-        k->work_since = hd_sim_alloc(s->node_count, sizeof *k->work_since);
-        k->odd_since = hd_sim_alloc(s->link_count, sizeof *k->odd_since);
+        struct checker *k = s->checker = hd_sim_take(s->pool, 1, sizeof *k);
+        k->changes = hd_sim_take(s->pool, CHANGES_MAX, sizeof *k->changes);
+        k->pairs = hd_sim_take(s->pool, WATCHED_PAIRS_MAX, sizeof *k->pairs);
+        k->work_since = hd_sim_take(s->pool, s->node_count, sizeof *k->work_since);
+        k->odd_since = hd_sim_take(s->pool, s->link_count, sizeof *k->odd_since);
         for (uint32_t i = 0; i < s->node_count; i++)
             k->work_since[i] = HD_NEVER;
         for (uint32_t i = 0; i < s->link_count; i++)
             k->odd_since[i] = HD_NEVER;
     }
     queue_tick(s);
-}
-
-void check_free(struct hd_sim *s)
-{
-    struct checker *k = s->checker;
-    if (k == NULL)
-        return;
-    free(k->changes);
-    free(k->pairs);
-    free(k->work_since);
-    free(k->odd_since);
-    free(k->dangling.v);
-    free(k->dangling_before.v);
-    free(k);
-    s->checker = NULL;
 }
 
 /* --- loops ---------------------------------------------------------------------------------------
@@ -183,6 +169,9 @@ void check_batch(struct hd_sim *s)
             check_loop(s, i / n, i % n);
         return;
     }
+    if (n >= WALKS_PAUSE_FROM && s->now < s->walks_at)
+        return;
+    s->walks_at = s->now + WALKS_PAUSE_NS;
     for (uint32_t i = 0; i < s->checks.walks_per_batch; i++) {
         uint32_t from = (uint32_t)hd_random_below(&s->check_random, n);
         check_loop(s, from, (uint32_t)hd_random_below(&s->check_random, n));

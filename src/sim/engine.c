@@ -268,6 +268,8 @@ int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struc
     struct hd_sim_image image;
     *out = NULL;
     option_defaults(&options);
+    if (!hd_sim_fits(sc, &options, err, errlen))
+        return HD_ENOMEM;
     if (hd_sim_image_make(&image, 1 + options.workers) != 0) {
         snprintf(err, errlen, "no address space for one more simulation");
         return HD_ENOMEM;
@@ -329,7 +331,6 @@ void hd_sim_free(struct hd_sim *s)
     windows_end(s);
     for (uint32_t i = 0; i < s->node_count; i++)
         node_free(s, i);
-    check_free(s);
     struct hd_sim_image image = s->image;
     hd_sim_image_free(&image);
 }

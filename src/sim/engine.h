@@ -260,6 +260,7 @@ struct hd_sim {
     bool tick_queued;
     struct checker *checker; /* what the checks remember, check.c */
     struct hd_random check_random;
+    hd_time walks_at; /* no random walks before */
     /* scratch of walks and searches, by node */
     uint64_t *stamp;
     uint32_t *bfs_distance, *bfs_queue;
@@ -395,7 +396,6 @@ void packet_probe(struct worker *w, uint32_t from, uint32_t to, uint32_t size, u
 void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *p, struct hd_sim_walk *w);
 
 /* check.c */
-void check_free(struct hd_sim *s);
 void check_broken_pair(struct hd_sim *s, uint32_t from, uint32_t to);
 void check_batch(struct hd_sim *s);
 /*

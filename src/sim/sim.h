@@ -88,6 +88,8 @@ struct hd_sim_options {
     uint32_t workers;
     size_t region_bytes;     /* bound of a router's memory; 0: 64 MiB */
     bool own_regions;        /* each router's pool at the start of a mapping of its own */
+    uint64_t router_bytes;   /* what a router is expected to take, for the estimate; 0: 16 KiB */
+    uint64_t memory_bytes;   /* what the simulation may take; 0: what the machine has free */
     hd_time detect_ns;       /* from a lost or found carrier to the router's input; 1 ms */
     hd_time install_ns;      /* from a model edit to its being in force; 100 us */
     hd_time save_ns;         /* until a saved value is durable; 1 ms */
@@ -108,10 +110,36 @@ void hd_sim_options_default(struct hd_sim_options *o);
  */
 void *hd_sim_kira_config(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len);
 
-/* Builds the simulation; the scenario must outlive it. 0 or an hd_error with a sentence in err. */
+/*
+ * Builds the simulation; the scenario must outlive it. 0 or an hd_error with a sentence in err: so
+ * when hd_sim_fits says no.
+ */
 HD_MUST_USE int hd_sim_create(struct hd_sim **s, const struct hd_scenario *sc,
                               const struct hd_sim_options *o, char *err, size_t errlen);
 void hd_sim_free(struct hd_sim *s);
+
+/* Bytes of memory that a run of it will take, scenario apart. */
+uint64_t hd_sim_estimate(const struct hd_scenario *sc, const struct hd_sim_options *o);
+/* Bytes that this process may still take. */
+uint64_t hd_sim_memory(void);
+/* Whether there are enough; else a sentence that says how many nodes would fit. */
+bool hd_sim_fits(const struct hd_scenario *sc, const struct hd_sim_options *o, char *err,
+                 size_t errlen);
+
+/*
+ * Saves the simulation between two runs as DIR/state, with some bytes of the caller's; the file
+ * replaces an older one when it is complete. 0 or an hd_error with a sentence in err.
+ */
+HD_MUST_USE int hd_sim_save(const struct hd_sim *s, const char *dir, const void *extra, size_t len,
+                            char *err, size_t errlen);
+/*
+ * Goes on with a saved one: the same program, the same scenario. Of the options only hooks, config
+ * and log level count; checks go on as they were. The caller's bytes come back, as many as were
+ * saved. 0 or an hd_error with a sentence in err.
+ */
+HD_MUST_USE int hd_sim_resume(struct hd_sim **s, const char *dir, const struct hd_scenario *sc,
+                              const struct hd_sim_options *o, void *extra, size_t len, char *err,
+                              size_t errlen);
 
 hd_time hd_sim_now(const struct hd_sim *s);
 uint32_t hd_sim_node_count(const struct hd_sim *s);

@@ -12,7 +12,6 @@
  */
 #include "sim/check.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The end over which an adjacency in force leads; NULL: there is no such adjacency. */
@@ -23,14 +22,12 @@ static struct end *leads_to(struct hd_sim *s, uint32_t node, uint32_t adj, struc
     return sim_end_of(s, node, v->ifindex);
 }
 
-static void add_dangling(struct checker *k, uint32_t node, uint32_t index,
+static void add_dangling(struct hd_sim *s, uint32_t node, uint32_t index,
                          const struct hd_label *key, hd_time since)
 {
-    struct dangling_list *l = &k->dangling;
-    if (l->len == l->cap) {
-        l->cap = l->cap == 0 ? 256 : l->cap * 2;
-        l->v = hd_sim_grow(l->v, l->cap, sizeof *l->v);
-    }
+    struct dangling_list *l = &s->checker->dangling;
+    if (l->len == l->cap)
+        l->v = hd_sim_more(s->pool, l->v, &l->cap, sizeof *l->v);
     l->v[l->len++] = (struct dangling){node, index, *key, since};
 }
 
@@ -67,7 +64,7 @@ static void check_label(struct hd_sim *s, uint32_t node, uint32_t index, uint32_
         force_label(peer, &l->v.out, &next, &unused))
         return;
     hd_time since = dangles_since(s, at, node, index, &l->key);
-    add_dangling(s->checker, node, index, &l->key, since);
+    add_dangling(s, node, index, &l->key, since);
     if (s->checks.label_bound_ns > 0 && s->now - since > s->checks.label_bound_ns)
         sim_fail(s, "node %u: label entry %u leads to node %u, which has not known it for %lld ms",
                  node, index, sim_peer(s, e)->node, (long long)hd_time_to_ms(s->now - since));
