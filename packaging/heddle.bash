@@ -21,7 +21,7 @@ _heddle_command()
     local i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --state | --join | --interface | --backend | --log-level) ((i++)) ;;
+        --state | --join | --interface | --backend | --log-level | --recording) ((i++)) ;;
         -*) ;;
         *)
             echo "${COMP_WORDS[i]}"
@@ -34,7 +34,7 @@ _heddle_command()
 _heddle_options()
 {
     case $1 in
-    up) echo --new --join --open --interface --backend --log-level ;;
+    up) echo --new --join --open --interface --backend --log-level --recording ;;
     ping) echo --count --interval --timeout ;;
     path) echo --timeout ;;
     counters) echo --all --wide ;;
@@ -48,7 +48,7 @@ _heddle()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
     local command
     local commands="up down status interfaces neighbours contacts vicinity labels forwarding
-        adjacencies counters processes sockets show metrics ping path monitor restart lab sim
+        adjacencies counters processes sockets show metrics ping path monitor record restart lab sim
         help version"
     command=$(_heddle_command)
 
@@ -71,7 +71,7 @@ _heddle()
         help) words=$commands ;;
         show) words="kira model daemon sample" ;;
         lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
-        sim) words="run random" ;;
+        sim) words="run random replay" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
