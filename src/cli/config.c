@@ -12,7 +12,7 @@
 
 #include "lib/base.h"
 
-#define PIECE 20000 /* bytes of a text per request: JSON may make twice as many of them */
+#define PIECE 30000 /* bytes of a text per request: JSON may make twice as many of them */
 
 struct verb {
     const char *name;

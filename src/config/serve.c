@@ -214,10 +214,10 @@ static void history_row(struct call *c, const struct hd_revision *r, uint32_t ru
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &tm);
     hd_json_object(j);
     hd_json_key(j, "rollback");
-    if (r->number > running)
-        hd_json_null(j);
-    else
+    if (r->number == running || hd_store_is_rollback(r, running))
         hd_json_uint(j, step);
+    else
+        hd_json_null(j);
     hd_json_kv_uint(j, "revision", r->number);
     hd_json_kv_string(j, "how", r->how);
     hd_json_kv_string(j, "time", stamp);
@@ -232,7 +232,7 @@ static int do_history(struct call *c)
 
     (void)!hd_store_running(c->s->dir, &is);
     for (size_t i = 0; i < n; i++) {
-        step += v[i].number < is.number;
+        step += hd_store_is_rollback(&v[i], is.number);
         history_row(c, &v[i], is.number, step);
     }
     end_rows(c);
@@ -441,7 +441,7 @@ static int find_step(struct call *c, uint32_t steps, struct hd_revision *r)
 
     (void)!hd_store_running(c->s->dir, &is);
     for (size_t i = 0; i < n; i++) {
-        if (v[i].number < is.number && --steps == 0) {
+        if (hd_store_is_rollback(&v[i], is.number) && --steps == 0) {
             *r = v[i];
             return 0;
         }

@@ -174,6 +174,11 @@ size_t hd_store_revisions(int dir, struct hd_revision *v, size_t max)
     return n;
 }
 
+bool hd_store_is_rollback(const struct hd_revision *r, uint32_t running)
+{
+    return r->number < running && strcmp(r->how, "returned") != 0;
+}
+
 int hd_store_revision_read(int dir, const struct hd_revision *r, char **text)
 {
     char name[NAME];

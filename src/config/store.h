@@ -48,6 +48,8 @@ HD_MUST_USE int hd_store_remove(int dir, const char *name);
 
 /* Newest first; the count. */
 size_t hd_store_revisions(int dir, struct hd_revision *v, size_t max);
+/* Whether it is one to go back to from `running`: older, and not one that was taken back. */
+bool hd_store_is_rollback(const struct hd_revision *r, uint32_t running);
 HD_MUST_USE int hd_store_revision_read(int dir, const struct hd_revision *r, char **text);
 /* A new one, not yet in force. */
 HD_MUST_USE int hd_store_revision_add(int dir, const char *how, const char *text,
