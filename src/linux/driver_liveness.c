@@ -16,10 +16,13 @@
 
 #define ALIVE_EVERY HD_MS(250) /* leases are seconds */
 #define COUNT_EVERY HD_SEC(1)
+#define SWEEP_AFTER HD_SEC(30) /* by then a configuration has said what runs */
 
 struct hd_driver_sender {
     struct hd_sender_table *table;
     hd_time alive_at, counted_at;
+    hd_time sweep_at; /* HD_NEVER: nothing is left from a predecessor */
+    uint8_t owner;
     struct {
         uint64_t sent, failed;
     } seen[HD_SENDER_SLOTS];
@@ -68,7 +71,10 @@ int hd_driver_sender(struct hd_driver *d, int fd, uint8_t owner, bool keep)
         d->sender->seen[i].failed = atomic_load(&t->slots[i].failed);
     }
     hd_sender_alive(t, hd_clock_now());
+    d->sender->owner = owner;
+    d->sender->sweep_at = HD_NEVER;
     if (keep) {
+        d->sender->sweep_at = hd_clock_now() + SWEEP_AFTER;
         adopt(d, owner);
     } else {
         forget_all(t);
@@ -136,6 +142,21 @@ hd_time hd_driver_sender_deadline(const struct hd_driver *d)
     return hd_time_min(d->sender->alive_at + ALIVE_EVERY, d->sender->counted_at + COUNT_EVERY);
 }
 
+/* The core that could claim what is left is not there any more. */
+static void sweep(struct hd_driver *d)
+{
+    struct hd_model *m = hd_router_model(d->router);
+
+    d->sender->sweep_at = HD_NEVER;
+    if (hd_router_core_state(d->router, d->sender->owner) != NULL) {
+        return;
+    }
+    for (uint32_t i = 0; (i = hd_model_periodic_next(m, i)) != 0;) {
+        hd_model_periodic_del(m, i);
+    }
+    hd_driver_apply_periodics(d);
+}
+
 void hd_driver_sender_turn(struct hd_driver *d)
 {
     if (d->sender == NULL) {
@@ -144,6 +165,9 @@ void hd_driver_sender_turn(struct hd_driver *d)
     if (d->now >= d->sender->alive_at + ALIVE_EVERY) {
         d->sender->alive_at = d->now;
         hd_sender_alive(d->sender->table, d->now);
+    }
+    if (d->now >= d->sender->sweep_at) {
+        sweep(d);
     }
     if (d->now >= d->sender->counted_at + COUNT_EVERY) {
         d->sender->counted_at = d->now;

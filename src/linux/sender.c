@@ -34,7 +34,7 @@
 
 #define BATCH       64
 #define GATHER      HD_US(250) /* leaves together */
-#define POOL_BYTES  ((size_t)1 << 20)
+#define POOL_BYTES  ((size_t)256 << 10)
 #define UDP_HEAD    8
 #define PACKET_MAX  (UDP_HEAD + HD_PERIODIC_BYTES + HD_BFD_AUTH_BYTES)
 #define CONTROL_MAX 128
@@ -433,7 +433,7 @@ int hd_sender_start(struct hd_sender **out, struct hd_sender_table *t, const int
     s->queue[1].fd = fds[1];
     hd_random_seed(&s->random, (uint64_t)hd_clock_now(), (uint64_t)getpid());
     int error = hd_timerq_reserve(&s->timers, s->pool, HD_SENDER_SLOTS);
-    for (uint32_t i = 1; i < HD_SENDER_SLOTS; i++) {
+    for (uint32_t i = 1; i < HD_SENDER_SLOTS && atomic_load(&t->bell) != 0; i++) {
         read_slot(s, i, hd_clock_now()); /* what was there before us goes on */
     }
     if (error == 0 && pthread_create(&s->thread, NULL, run, s) != 0) {

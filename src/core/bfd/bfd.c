@@ -18,6 +18,16 @@ static void open_port(struct hd_ctx *c, uint16_t port, uint16_t number)
         e->u.port = (struct hd_fx_port){.port = port, .kind = HD_PORT_UDP, .number = number};
 }
 
+static bool has_adopted(struct hd_ctx *c)
+{
+    for (uint32_t i = 0; (i = hd_model_periodic_next(c->model, i)) != 0;) {
+        const struct hd_periodic *p = hd_model_periodic(c->model, i);
+        if (p->o.adopted && p->o.owner == c->core)
+            return true;
+    }
+    return false;
+}
+
 static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
 {
     struct bfd *b = state;
@@ -29,7 +39,7 @@ static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
     int error = hd_timerq_reserve(&b->timers, c->pool, 1);
     if (error == 0 && in->config != NULL)
         error = bfd_configure(b, c, in->config, in->config_len);
-    if (error == 0 && in->resumed)
+    if (error == 0 && has_adopted(c))
         error = hd_timer_arm(&b->timers, c->pool, &b->claim, hd_time_add(c->now, BFD_CLAIM_AFTER));
     if (error != 0)
         return error;

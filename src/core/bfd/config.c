@@ -230,7 +230,8 @@ struct parts {
 static bool same_path(const struct hd_bfd_session_config *a, const struct hd_bfd_session_config *b)
 {
     return a->kind == b->kind && strcmp(a->interface, b->interface) == 0 &&
-           hd_ip6_equal(&a->local, &b->local) && hd_ip6_equal(&a->remote, &b->remote);
+           (a->kind == HD_BFD_SINGLE_HOP || hd_ip6_equal(&a->local, &b->local)) &&
+           hd_ip6_equal(&a->remote, &b->remote);
 }
 
 static int take_apart(const void *config, uint32_t len, struct parts *p)

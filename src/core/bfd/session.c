@@ -23,6 +23,7 @@
 
 /* --- the table ------------------------------------------------------------------------------- */
 
+/* In one hop the interface and the peer are the key (RFC 5881, 3): our address is a property. */
 static uint64_t path_key(const struct bfd *b, uint8_t kind, const char *interface,
                          const struct hd_ip6 *local, const struct hd_ip6 *remote)
 {
@@ -30,7 +31,8 @@ static uint64_t path_key(const struct bfd *b, uint8_t kind, const char *interfac
 
     for (unsigned i = 0; i < HD_IF_NAME && interface[i] != '\0'; i++)
         bytes[1 + i] = (uint8_t)interface[i];
-    memcpy(bytes + 1 + HD_IF_NAME, local, 16);
+    if (kind != HD_BFD_SINGLE_HOP)
+        memcpy(bytes + 1 + HD_IF_NAME, local, 16);
     memcpy(bytes + 17 + HD_IF_NAME, remote, 16);
     return hd_hash64(b->salt, bytes, sizeof bytes);
 }
@@ -602,11 +604,14 @@ static bool follow_interface(struct bfd *b, struct hd_ctx *c, struct bfd_session
         return true;
     const struct bfd_interface *f = bfd_interface_named(b, s->interface);
     uint32_t ifindex = f != NULL ? f->ifindex : 0;
-    if (ifindex != s->ifindex) {
+    bool moves =
+        s->kind == HD_BFD_SINGLE_HOP && s->configured && !hd_ip6_equal(&s->local, &s->want.local);
+    if (ifindex != s->ifindex || moves) {
         if (s->state > HD_BFD_DOWN)
             bfd_session_set_state(b, c, s, HD_BFD_DOWN, HD_BFD_DIAG_PATH_DOWN);
         withdraw(c, s);
         s->ifindex = ifindex;
+        s->local = moves ? s->want.local : s->local;
     }
     return f != NULL && f->up;
 }

@@ -324,7 +324,13 @@ static void add_interface(struct node *n, const char *name)
 
 static void start(struct node *n, int table, bool again)
 {
-    struct hd_driver_host host = {n, open_port, close_port, save, event, reply, route_mtu};
+    struct hd_driver_host host = {.user = n,
+                                  .open_port = open_port,
+                                  .close_port = close_port,
+                                  .save = save,
+                                  .event = event,
+                                  .reply = reply,
+                                  .route_mtu = route_mtu};
     struct hd_driver_options o = {.loop = &n->loop, .log = &n->log, .host = &host};
     uint32_t size = hd_bfd_config_bytes(&config.head);
     uint8_t *flat = calloc(1, size);
