@@ -3,9 +3,12 @@
  * heddle-sim run: one scenario from its beginning to its end, measured and checked. What fails is
  * told with the command that does it again.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base.h"
 #include "sim/arguments.h"
@@ -85,7 +88,7 @@ void hd_sim_fill_checks(const struct hd_sim_arguments *a, const struct hd_scenar
     c->reach_bound_ns = a->bound;
     c->sample = pairs_per_look(a, sc);
     c->probe_broken = !a->no_probes;
-    c->walks_per_batch = sc->node_count <= 10000 ? 8 : 1;
+    c->walks_per_batch = 1;      /* each change is followed by itself */
     if (sc->node_count > 1000) { /* a look costs more, and matters as much */
         c->tick_ns = HD_SEC(1);
         c->table_tick_ns = HD_SEC(5);
@@ -138,6 +141,8 @@ void hd_sim_fill_run(const struct hd_sim_arguments *a, const struct hd_scenario 
     r->final_sample = a->pairs_given ? a->pairs : 100000;
     r->discover = a->discover;
     r->seed = o->seed;
+    r->save_dir = a->save;
+    r->save_every_us = a->save_every_s * 1000000;
     if (a->out != NULL)
         r->series.every_ns = HD_MAX(r->until / POINTS, r->tick_ns);
 }
@@ -148,6 +153,26 @@ static void tell_failure(const struct hd_sim_arguments *a, const struct hd_sim_r
     fprintf(stderr, "heddle-sim: FAILED %s\nreplay: %s\n", r->why,
             again != NULL ? again : a->scenario);
     free(again);
+}
+
+/* With --resume the state that was saved, when there is one. */
+static int make_or_resume(const struct hd_sim_arguments *a, const struct hd_scenario *sc,
+                          const struct hd_sim_options *o, struct hd_sim **s, struct hd_sim_run *r,
+                          char *err, size_t errlen)
+{
+    char path[4096];
+    if (a->save != NULL && snprintf(path, sizeof path, "%s/state", a->save) < (int)sizeof path &&
+        mkdir(a->save, 0777) != 0 && errno != EEXIST) {
+        snprintf(err, errlen, "%s: %s", a->save, strerror(errno));
+        return HD_ESYS;
+    }
+    if (a->save == NULL || !a->resume || access(path, F_OK) != 0)
+        return hd_sim_create(s, sc, o, err, errlen);
+    int error = hd_sim_run_resume(s, sc, o, r, err, errlen);
+    if (error == 0)
+        fprintf(stderr, "heddle-sim: goes on at %lld ms\n",
+                (long long)hd_time_to_ms(hd_sim_now(*s)));
+    return error;
 }
 
 static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenario *sc,
@@ -165,7 +190,7 @@ static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenar
         fprintf(stderr, "heddle-sim: %s\n", err);
         return 1;
     }
-    if (hd_sim_create(&s, sc, &o, err, sizeof err) != 0) {
+    if (make_or_resume(a, sc, &o, &s, r, err, sizeof err) != 0) {
         fprintf(stderr, "heddle-sim: %s\n", err);
         int unused = hd_sim_trace_close(trace, err, sizeof err);
         (void)unused;
@@ -175,8 +200,10 @@ static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenar
     if (r->workers < a->workers)
         fprintf(stderr, "heddle-sim: %u worker%s: %s\n", r->workers, r->workers == 1 ? "" : "s",
                 a->trace != NULL ? "a trace is being written" : "links are too short for more");
-    hd_sim_fill_checks(a, sc, &checks);
-    hd_sim_set_checks(s, &checks);
+    if (r->at == 0) { /* a run that goes on has its checks */
+        hd_sim_fill_checks(a, sc, &checks);
+        hd_sim_set_checks(s, &checks);
+    }
     char *command = hd_sim_replay_command(a, NULL, o.seed, r->until);
     r->command = command;
     int status = run_simulation(a, s, sc, r);

@@ -12,6 +12,9 @@
 
 #include "lib/base.h"
 
+#define CALM_LOOK_NS HD_MS(100)
+#define SETTLING_NS  HD_SEC(2)
+
 /* Times at which the share of working pairs is noted (kira.md 9.3, and finer below). */
 static const uint32_t mark_ms[] = {100,  200,  300,  500,   700,   1000,  1500,  2000,
                                    3000, 5000, 7000, 10000, 15000, 20000, 30000, 60000};
@@ -110,10 +113,25 @@ static void expect_at_end(struct hd_sim *s, const struct hd_scenario *sc, struct
     }
 }
 
+/*
+ * While all pairs work and nothing broke, a look now and then is enough; what is broken is looked
+ * at every tick, so that the time of its repair is known.
+ */
+static bool look_is_due(struct hd_sim *s, const struct hd_sim_run *r, uint64_t epoch)
+{
+    hd_time now = hd_sim_now(s);
+    if (epoch == hd_sim_forwarding_epoch(s))
+        return false;
+    return r->last.arrived != r->last.connected || r->last.connected == 0 ||
+           now - hd_sim_last_fault(s) < SETTLING_NS || now - r->looked_at >= CALM_LOOK_NS ||
+           now == r->until;
+}
+
 static void look(struct hd_sim *s, struct hd_sim_run *r, uint64_t *epoch)
 {
-    if (*epoch != hd_sim_forwarding_epoch(s)) {
+    if (look_is_due(s, r, *epoch)) {
         *epoch = hd_sim_forwarding_epoch(s);
+        r->looked_at = hd_sim_now(s);
         hd_sim_reach(s, r->sample, (uint64_t)hd_sim_now(s), &r->last);
     }
     note_outage(s, r, r->last.arrived == r->last.connected && r->last.connected > 0);
@@ -156,25 +174,36 @@ static void measure_end(struct hd_sim *s, const struct hd_scenario *sc, struct h
         hd_sim_pairs_discover(s, r->discover, r->seed, HD_SEC(3), &r->end);
 }
 
+/* A state that cannot be written is a pity and no reason to end. */
+static void save_now_and_then(struct hd_sim *s, struct hd_sim_run *r, uint64_t *saved_us)
+{
+    char err[512];
+    if (r->save_dir == NULL || r->wall_us - *saved_us < r->save_every_us || r->at >= r->until)
+        return;
+    *saved_us = r->wall_us;
+    if (hd_sim_run_save(s, r, err, sizeof err) != 0)
+        fprintf(stderr, "heddle-sim: the state is not saved: %s\n", err);
+}
+
 bool hd_sim_run_measured(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_run *r)
 {
-    uint64_t started = wall_us(), epoch = 0;
-    unsigned next_mark = 0;
-    hd_time next_point = 0;
+    uint64_t started = wall_us() - r->wall_us, saved_us = r->wall_us;
     bool ok = true;
-    r->converged_at = HD_NEVER;
+    if (r->at == 0)
+        r->converged_at = HD_NEVER;
     r->why[0] = 0;
-    for (hd_time t = 0; t < r->until && ok;) {
-        hd_time before = t;
-        t = HD_MIN(t + r->tick_ns, r->until);
-        ok = hd_sim_run_checked(s, t);
-        look(s, r, &epoch);
-        mark(s, r, &next_mark);
+    while (r->at < r->until && ok) {
+        hd_time before = r->at;
+        r->at = HD_MIN(r->at + r->tick_ns, r->until);
+        ok = hd_sim_run_checked(s, r->at);
+        look(s, r, &r->epoch);
+        mark(s, r, &r->next_mark);
         expect_now(s, sc, r, before);
         r->wall_us = wall_us() - started;
-        add_point(s, sc, r, &next_point);
+        add_point(s, sc, r, &r->next_point);
         if (r->progress != NULL)
             r->progress(r->progress_user, s, r);
+        save_now_and_then(s, r, &saved_us);
     }
     expect_at_end(s, sc, r);
     measure_end(s, sc, r);

@@ -26,14 +26,20 @@ struct hd_sim_outage {
 struct hd_sim_run {
     /* given */
     hd_time until, tick_ns;
-    uint64_t sample;       /* pairs per look; 0: all */
-    uint64_t final_sample; /* pairs measured at the end; 0: all */
-    uint64_t discover;     /* pairs measured again after packets used them; 0: none */
-    const char *command;   /* that replays this run; may be NULL */
-    uint64_t seed;         /* for the report */
-    unsigned workers;      /* for the report */
+    uint64_t sample;        /* pairs per look; 0: all */
+    uint64_t final_sample;  /* pairs measured at the end; 0: all */
+    uint64_t discover;      /* pairs measured again after packets used them; 0: none */
+    const char *command;    /* that replays this run; may be NULL */
+    uint64_t seed;          /* for the report */
+    unsigned workers;       /* for the report */
+    const char *save_dir;   /* the state goes there while the run lasts; NULL: nowhere */
+    uint64_t save_every_us; /* of wall-clock time */
     void (*progress)(void *user, struct hd_sim *s, const struct hd_sim_run *r); /* or NULL */
     void *progress_user;
+    /* where the run is */
+    hd_time at, next_point;
+    uint64_t epoch; /* of the last look */
+    unsigned next_mark;
     /* found */
     struct hd_sim_mark marks[HD_SIM_MARKS_MAX];
     unsigned mark_count;
@@ -42,6 +48,7 @@ struct hd_sim_run {
     hd_time converged_at; /* first look at which all connected pairs worked; HD_NEVER */
     uint64_t messages_at_convergence, bytes_at_convergence;
     struct hd_sim_reach last;
+    hd_time looked_at;           /* last */
     struct hd_sim_series series; /* every_ns given; 0: none is kept */
     struct hd_sim_pairs end;
     struct hd_sim_census census; /* at the end */
@@ -55,6 +62,16 @@ struct hd_sim_run {
 /* Runs to r->until, looking every tick; true when nothing failed. Then hd_sim_run_free. */
 bool hd_sim_run_measured(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_run *r);
 void hd_sim_run_free(struct hd_sim_run *r);
+
+/*
+ * A run in the middle and its simulation, saved in r->save_dir and taken up again (save.c). What is
+ * given in r stays as it is, what was found comes back. 0 or an hd_error with a sentence in err.
+ */
+HD_MUST_USE int hd_sim_run_save(const struct hd_sim *s, const struct hd_sim_run *r, char *err,
+                                size_t errlen);
+HD_MUST_USE int hd_sim_run_resume(struct hd_sim **s, const struct hd_scenario *sc,
+                                  const struct hd_sim_options *o, struct hd_sim_run *r, char *err,
+                                  size_t errlen);
 
 void hd_sim_report_text(struct hd_sim *s, const struct hd_scenario *sc, const struct hd_sim_run *r);
 /* The report as JSON (doc/scenario.md names its members), malloc'ed; NULL without memory. */
