@@ -32,6 +32,9 @@ static const char usage_text[] =
     "  --power-off       neighbours of a killed node lose the carrier\n"
     "  --own-ids         each router keeps an ID table of its own\n"
     "  --workers N       processors to use; the result is the same\n"
+    "  --save DIR        save the state there, to go on after an interruption\n"
+    "  --save-every-s N  how often; 600\n"
+    "  --resume          go on with the state in DIR, if there is one\n"
     "Checks:\n"
     "  --bound-ms B      no connected pair stays broken longer; 60000\n"
     "  --memory-max-kb N no router grows past this; 16384\n"
@@ -105,6 +108,9 @@ enum {
     OPT_SIZES,
     OPT_SEEDS,
     OPT_JOBS,
+    OPT_SAVE,
+    OPT_SAVE_EVERY,
+    OPT_RESUME,
 };
 
 static const struct spec {
@@ -121,6 +127,9 @@ static const struct spec {
     {"power-off", OPT_POWER, 0, 0},
     {"own-ids", OPT_IDS, 0, 0},
     {"workers", OPT_WORKERS, TAKES_NUMBER | ABOUT_RESULTS, 1024},
+    {"save", OPT_SAVE, TAKES_TEXT | ABOUT_RESULTS, 0},
+    {"save-every-s", OPT_SAVE_EVERY, TAKES_NUMBER | ABOUT_RESULTS, 1000000},
+    {"resume", OPT_RESUME, ABOUT_RESULTS, 0},
     {"bound-ms", OPT_BOUND, TAKES_NUMBER, 1000000000},
     {"memory-max-kb", OPT_MEMORY, TAKES_NUMBER, 1000000000},
     {"no-probes", OPT_NO_PROBES, 0, 0},
@@ -174,6 +183,8 @@ static bool take_flag(struct hd_sim_arguments *a, int code)
     case 'q':
     case 'v':
         return *flags[code] = true;
+    case OPT_RESUME:
+        return a->resume = true;
     case OPT_FAULTS:
         return a->faults = true;
     case OPT_POWER:
@@ -194,6 +205,9 @@ static bool take_text(struct hd_sim_arguments *a, int code)
     switch (code) {
     case OPT_OUT:
         a->out = optarg;
+        return true;
+    case OPT_SAVE:
+        a->save = optarg;
         return true;
     case OPT_TRACE:
         a->trace = optarg;
@@ -271,6 +285,9 @@ static bool take_number(struct hd_sim_arguments *a, int code, uint64_t v)
     case OPT_WORKERS:
         a->workers = v;
         return v > 0;
+    case OPT_SAVE_EVERY:
+        a->save_every_s = v;
+        return true;
     default:
         return take_time(a, code, v);
     }
@@ -312,6 +329,7 @@ int hd_sim_arguments_read(struct hd_sim_arguments *a, int argc, char **argv)
                                    .seeds = 3,
                                    .jobs = 1,
                                    .workers = 1,
+                                   .save_every_s = 600,
                                    .runs_max = 2000,
                                    .trace_max = 256,
                                    .memory_max = (uint64_t)16 << 20,

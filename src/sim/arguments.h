@@ -9,13 +9,14 @@
 
 struct hd_sim_arguments {
     uint64_t seed, count, pairs, discover, memory_max, seeds, jobs, trace_max, runs_max, workers;
+    uint64_t save_every_s;
     hd_time until, tick, bound, delay, from, to;
     int64_t loss;
     int log_level;
-    bool json, power_off, own_ids, keep_going, no_probes, verbose, quiet, faults;
+    bool json, power_off, own_ids, keep_going, no_probes, verbose, quiet, faults, resume;
     bool seed_given, pairs_given;
     bool implied_power_off; /* the scenario says so */
-    const char *out, *trace, *sizes, *node, *type;
+    const char *out, *save, *trace, *sizes, *node, *type;
     const char *command, *scenario; /* the first words that are no options */
     int word_count;                 /* of words behind the command */
     char **words;
