@@ -49,7 +49,7 @@ static const char usage[] =
     "  --interface GLOB  use these interfaces and no others; may be repeated\n"
     "  --backend NAME    data plane: ebpf, tun, or auto, which tries them in this order\n"
     "  --log-level NAME  how much to say (default: notice)\n"
-    "  --recording MIB   memory for what the router did last (default: 8; 0: none)\n"
+    "  --recording MIB   memory for what the router did last (default: 1; 0: none)\n"
     "\n"
     "`heddle up` starts heddled with what it needs; see heddled(8).\n";
 

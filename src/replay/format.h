@@ -33,7 +33,7 @@
 #define HD_RECORDING_MIB           ((size_t)1 << 20)
 #define HD_RECORDING_BYTES_MIN     HD_RECORDING_MIB
 #define HD_RECORDING_BYTES_MAX     (1024 * HD_RECORDING_MIB)
-#define HD_RECORDING_BYTES_DEFAULT (8 * HD_RECORDING_MIB)
+#define HD_RECORDING_BYTES_DEFAULT HD_RECORDING_MIB
 
 /* Identity of the cores' object files, and of everything below them: see cores_id.py. */
 #define HD_CORES_ID_BYTES 32
