@@ -42,12 +42,14 @@ static const struct row table[HD_MSG_TYPE_END] = {
     [HD_MSG_DEPOSITED] = {BODY(hd_msg_name), 0, HD_CHANNEL_FDS_MAX, 0},
     [HD_MSG_CONTROL] = {BODY(hd_msg_control), 0, 0, 0},
     [HD_MSG_PROCESSES] = {0, 0, 0, 1},
+    [HD_MSG_SENDER] = {0, 1, 1, 0},
     [HD_MSG_BEGIN] = {BODY(hd_msg_begin), 0, 0, 0},
     [HD_MSG_KEY] = {BODY(hd_msg_key), 0, 0, 0},
     [HD_MSG_SAVED] = {BODY(hd_msg_value), 0, 0, 1},
     [HD_MSG_FORWARDING] = {BODY(hd_msg_forwarding), 0, HD_CHANNEL_FDS_MAX, 0},
     [HD_MSG_ICMP] = {0, 1, 1, 0},
     [HD_MSG_INTERFACE] = {BODY(hd_msg_interface), 0, 0, 0},
+    [HD_MSG_FOREIGN] = {BODY(hd_msg_foreign), 0, 0, 1},
     [HD_MSG_SYNCED] = {0, 0, 0, 0},
     [HD_MSG_PORT] = {BODY(hd_msg_port_opened), 0, 2, 0},
     [HD_MSG_SAVE_DONE] = {BODY(hd_msg_value), 0, 0, 0},
@@ -61,13 +63,13 @@ static const struct row table[HD_MSG_TYPE_END] = {
     [HD_MSG_ROWS_RSP] = {BODY(hd_msg_rows_rsp), 0, 0, 1},
     [HD_MSG_REPLY] = {BODY(hd_msg_reply), 0, 0, 1},
     [HD_MSG_EVENT] = {BODY(hd_msg_event), 0, 0, 1},
-};
     [HD_MSG_CONFIG_ASK] = {BODY(hd_msg_config_ask), 0, 0, 1},
     [HD_MSG_CONFIG_SAY] = {BODY(hd_msg_config_say), 0, 0, 1},
     [HD_MSG_CONFIG_BEGIN] = {BODY(hd_msg_config_begin), 0, 0, 0},
     [HD_MSG_CONFIG_PART] = {BODY(hd_msg_config_part), 0, 0, 1},
     [HD_MSG_CONFIG_END] = {BODY(hd_msg_config_end), 0, 0, 0},
     [HD_MSG_CONFIG_DONE] = {BODY(hd_msg_config_done), 0, 0, 0},
+};
 
 /* Tails start at a multiple of eight, so that rows in them may be read in place. */
 static size_t body_room(const struct row *r)

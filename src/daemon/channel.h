@@ -61,6 +61,7 @@ enum hd_message_type {
     HD_MSG_DEPOSITED, /* to role: hd_msg_name + fds, what its predecessor deposited */
     HD_MSG_CONTROL,   /* manage to keeper: hd_msg_control */
     HD_MSG_PROCESSES, /* keeper to router: tail is an array of struct hd_row_process */
+    HD_MSG_SENDER,    /* keeper to router, before any peer: no body + 1 fd, memory of the sender */
 
     /* system to router */
     HD_MSG_BEGIN,      /* hd_msg_begin */
@@ -69,6 +70,7 @@ enum hd_message_type {
     HD_MSG_FORWARDING, /* hd_msg_forwarding + fds */
     HD_MSG_ICMP,       /* no body + 1 fd: a raw ICMPv6 socket */
     HD_MSG_INTERFACE,  /* hd_msg_interface */
+    HD_MSG_FOREIGN,    /* hd_msg_foreign, tail is an array of struct hd_row_foreign */
     HD_MSG_SYNCED,     /* no body: all of the above were sent once */
     HD_MSG_PORT,       /* hd_msg_port_opened + 1 fd when error is 0 */
     HD_MSG_SAVE_DONE,  /* hd_msg_value without tail: it is durable */
@@ -89,7 +91,6 @@ enum hd_message_type {
     HD_MSG_REPLY,    /* hd_msg_reply, tail is rows as above */
     HD_MSG_EVENT,    /* hd_msg_event, tail is one row */
 
-    HD_MSG_TYPE_END,
     /* manage and heddle-config, which is a process of manage's (config/config.h) */
     HD_MSG_CONFIG_ASK, /* to config: hd_msg_config_ask, tail is a JSON object */
     HD_MSG_CONFIG_SAY, /* to manage: hd_msg_config_say, tail is a JSON object: a page */
@@ -100,6 +101,7 @@ enum hd_message_type {
     HD_MSG_CONFIG_END,   /* hd_msg_config_end: all of it takes effect, or nothing does */
     HD_MSG_CONFIG_DONE,  /* router to config: hd_msg_config_done */
 
+    HD_MSG_TYPE_END,
 };
 
 struct hd_msg_hello {
@@ -157,6 +159,10 @@ struct hd_msg_forwarding {
 
 struct hd_msg_interface {
     struct hd_in_interface interface;
+};
+
+struct hd_msg_foreign {
+    uint32_t count; /* of all; the rows are the first of them */
 };
 
 struct hd_msg_port {
@@ -220,7 +226,6 @@ struct hd_msg_event {
     uint32_t row_size;
 };
 
-/* A row of any list of counters, as it travels. */
 struct hd_msg_config_ask {
     uint32_t request; /* repeated in what is said */
     uint32_t root;    /* 1: the asker may change things */
@@ -260,6 +265,7 @@ struct hd_msg_config_done {
     uint16_t half; /* some cores have taken their part already: the old parts must be sent again */
 };
 
+/* A row of any list of counters, as it travels. */
 struct hd_channel_counter {
     char name[48];
     uint64_t value;

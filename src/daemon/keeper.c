@@ -304,7 +304,9 @@ int hd_keeper_main(const struct hd_options *o, int argc, char **argv)
     }
     k->child[HD_ROLE_KEEPER] = (struct hd_child){
         .pid = getpid(), .channel = -1, .started = hd_clock_now(), .starts = 1, .ready = true};
+    hd_keeper_sender_begin(k);
     run(k);
+    hd_keeper_sender_end(k);
     if (k->keep && k->exit_status == 0) {
         execute_again(k);
         return 1;

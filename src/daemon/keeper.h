@@ -9,6 +9,7 @@
  *   keeper_children.c   starting roles and joining them by channels
  *   keeper_deposits.c   descriptors under names, also through a re-execution
  *   keeper_recording.c  what the router recorded, saved when it dies
+ *   keeper_sender.c     the thread that sends what has to be said while the router is replaced
  *   keeper_start.c      locks, folders, going into the background, telling who started us
  */
 #ifndef HD_DAEMON_KEEPER_H
@@ -65,6 +66,8 @@ struct hd_keeper {
     hd_time stop_by;
     int exit_status;
     int signals, lock, namespace_lock, listen, state; /* descriptors */
+    int sender; /* memory of the thread that sends; -1: there is none */
+    struct hd_sender *sender_thread;
     int recording; /* memory of the router's recording; -1: none */
     pid_t saver;   /* writes the recording of a router that died; 0: nobody does */
     int starter;   /* pipe to who waits for our start; -1: nobody does */
@@ -91,6 +94,14 @@ void hd_deposits_forget_all(struct hd_keeper *k);
 /* Puts all that must survive into the environment and clears close-on-exec; and reads it back. */
 HD_MUST_USE int hd_deposits_export(struct hd_keeper *k);
 bool hd_deposits_import(struct hd_keeper *k);
+/* NULL when nothing lies under this name. */
+const struct hd_deposit *hd_deposits_find(const struct hd_keeper *k, const char *name);
+
+/* The thread that sends for the router (keeper_sender.c): begins it, or says why there is none. */
+void hd_keeper_sender_begin(struct hd_keeper *k);
+/* Gives its memory to a router that was just started. */
+void hd_keeper_sender_give(struct hd_keeper *k);
+void hd_keeper_sender_end(struct hd_keeper *k);
 
 /* New memory for the recording of a router that is about to be started. */
 void hd_keeper_recording_make(struct hd_keeper *k);

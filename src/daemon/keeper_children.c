@@ -112,6 +112,9 @@ int hd_keeper_spawn(struct hd_keeper *k, enum hd_role role)
     if (role == HD_ROLE_SYSTEM) {
         hd_deposits_give(k, c->channel);
     }
+    if (role == HD_ROLE_ROUTER) {
+        hd_keeper_sender_give(k);
+    }
     for (unsigned i = 0; i < HD_ARRAY_LEN(pairs); i++) {
         if (pairs[i][0] == role || pairs[i][1] == role) {
             join(k, pairs[i][0], pairs[i][1]);

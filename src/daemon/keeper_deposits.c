@@ -34,6 +34,16 @@ static struct hd_deposit *find(struct hd_keeper *k, const char *name)
     return free_one;
 }
 
+const struct hd_deposit *hd_deposits_find(const struct hd_keeper *k, const char *name)
+{
+    for (unsigned i = 0; i < HD_KEEPER_DEPOSITS_MAX; i++) {
+        if (k->deposits[i].nfds > 0 && strcmp(k->deposits[i].name, name) == 0) {
+            return &k->deposits[i];
+        }
+    }
+    return NULL;
+}
+
 static void forget(struct hd_deposit *d)
 {
     for (unsigned i = 0; i < d->nfds; i++) {

@@ -109,6 +109,15 @@ static void begin_interfaces(struct hd_router_role *r)
     (void)!hd_channel_send(HD_CHANNEL_KEEPER_FD, HD_MSG_READY, NULL, NULL, 0);
 }
 
+static void on_foreign(struct hd_router_role *r, const struct hd_message *m)
+{
+    memset(r->foreign, 0, sizeof r->foreign);
+    if (m->tail_len > 0) {
+        memcpy(r->foreign, m->tail, HD_MIN(m->tail_len, sizeof r->foreign));
+    }
+    r->foreign_count = ((const struct hd_msg_foreign *)m->body)->count;
+}
+
 /* A new system has told what there is: what it did not name is gone. */
 static void sweep_interfaces(struct hd_router_role *r)
 {
@@ -130,7 +139,7 @@ static void sweep_interfaces(struct hd_router_role *r)
 /* --- start ---------------------------------------------------------------------------------------
  */
 
-/* The TUN back-end's table is the model of a process: it died with it, and nothing was adopted. */
+/* A table that was damaged is refused: the core then begins like after a power failure. */
 static bool adopted_something(struct hd_router_role *r)
 {
     const struct hd_model *m = hd_router_model(r->driver.router);
@@ -179,6 +188,10 @@ static int start_driver(struct hd_router_role *r)
     }
     r->driver.keys = r->keys;
     error = hd_driver_forwarding(&r->driver, &r->handles, r->begin.adopted != 0);
+    if (error == 0 && r->sender >= 0) {
+        error = hd_driver_sender(&r->driver, r->sender, HD_CORE_BFD, true);
+        r->sender = -1;
+    }
     if (error == 0 && r->icmp >= 0) {
         error = hd_driver_icmp(&r->driver, r->icmp);
     }
@@ -309,11 +322,11 @@ static void on_port(struct hd_router_role *r, struct hd_message *m)
         leave(r, "no-port");
         return;
     }
+    int witness = m->nfds > 1 ? m->fds[1] : -1;
     m->nfds = 0;
     if (hd_driver_port_opened(&r->driver, p->core, p->port, m->fds[0], witness) < 0) {
         leave(r, "port-refused");
     }
-    int witness = m->nfds > 1 ? m->fds[1] : -1;
     begin_interfaces(r);
 }
 
@@ -343,6 +356,9 @@ static void on_system_message(struct hd_router_role *r, struct hd_message *m)
         break;
     case HD_MSG_INTERFACE:
         on_interface(r, &((const struct hd_msg_interface *)m->body)->interface);
+        break;
+    case HD_MSG_FOREIGN:
+        on_foreign(r, m);
         break;
     case HD_MSG_SYNCED:
         on_synced(r);
@@ -423,6 +439,12 @@ static void on_keeper_message(struct hd_router_role *r, struct hd_message *m)
         r->stop = true;
         r->keep = ((const struct hd_msg_stop *)m->body)->keep != 0;
         break;
+    case HD_MSG_SENDER:
+        if (r->sender < 0) {
+            r->sender = m->fds[0];
+            m->nfds = 0;
+        }
+        break;
     case HD_MSG_PROCESSES:
         memset(r->processes, 0, sizeof r->processes);
         memcpy(r->processes, m->tail, HD_MIN(m->tail_len, sizeof r->processes));
@@ -482,7 +504,7 @@ static void map_recording(struct hd_router_role *r)
 static int init(struct hd_router_role *r, const struct hd_options *o)
 {
     r->options = *o;
-    r->icmp = r->system.fd = r->manage.fd = -1;
+    r->icmp = r->sender = r->system.fd = r->manage.fd = -1;
     map_recording(r);
     r->buffer = malloc(HD_CHANNEL_MAX);
     r->rows = malloc(HD_CHANNEL_TAIL_MAX);

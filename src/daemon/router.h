@@ -74,6 +74,7 @@ struct hd_router_role {
     bool begun;
     struct hd_fwd_handles handles;
     int icmp;
+    int sender; /* memory of the thread that sends periodic objects; -1: none, or given */
     struct hd_saved_value saved[HD_ROUTER_SAVES_MAX];
     uint32_t saved_count;
     struct hd_keyring keys;
@@ -88,8 +89,10 @@ struct hd_router_role {
     void *recording; /* memory of options.recording_bytes, NULL: none */
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
-    char sandbox[48];
+    struct hd_row_foreign foreign[HD_FOREIGN_MAX];
+    uint32_t foreign_count; /* of all */
     struct hd_router_config config; /* that is coming in */
+    char sandbox[48];
     void *buffer; /* HD_CHANNEL_MAX: a record that came */
     void *rows;   /* HD_CHANNEL_TAIL_MAX: rows that go */
 };
@@ -104,7 +107,6 @@ extern const struct hd_driver_host hd_router_host;
 void hd_router_host_repeat(struct hd_router_role *r);
 void hd_router_host_saved(struct hd_router_role *r, const struct hd_msg_value *v);
 
-void hd_router_manage_connect(struct hd_router_role *r, int fd);
 /* Tells every core all interfaces again: one of them is new. */
 void hd_router_tell_interfaces(struct hd_router_role *r);
 
@@ -121,6 +123,7 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
 void hd_router_config_forget(struct hd_router_role *r);
 
 void hd_router_manage_config_done(struct hd_router_role *r, const struct hd_msg_config_done *d);
+void hd_router_manage_connect(struct hd_router_role *r, int fd);
 void hd_router_manage_event(struct hd_router_role *r, uint16_t core, uint16_t list, const void *row,
                             uint32_t len);
 void hd_router_manage_reply(struct hd_router_role *r, uint16_t core, const struct hd_fx_reply *f,

@@ -38,6 +38,12 @@ static struct hd_system_port *free_place(struct hd_system *s)
     return NULL;
 }
 
+/* A socket of HD_PORT_UDP has no witness. */
+static unsigned fd_count(const struct hd_system_port *p)
+{
+    return p->witness >= 0 ? 2 : 1;
+}
+
 static void deposit(struct hd_system *s, const struct hd_system_port *p, bool keep)
 {
     struct hd_msg_name name = {{0}};
@@ -45,7 +51,7 @@ static void deposit(struct hd_system *s, const struct hd_system_port *p, bool ke
     snprintf(name.name, sizeof name.name, PORT_NAME "%u-%u-%u", p->core, p->spec.port,
              p->spec.number);
     if (hd_channel_send_fds(HD_CHANNEL_KEEPER_FD, HD_MSG_DEPOSIT, &name, NULL, 0, fds,
-                            keep ? 2 : 0) < 0) {
+                            keep ? fd_count(p) : 0) < 0) {
         hd_log_line(&s->log, HD_LOG_WARNING, "not-deposited", "name=%s", name.name);
     }
 }
@@ -55,16 +61,17 @@ void hd_system_ports_adopt(struct hd_system *s, struct hd_message *m)
     const struct hd_msg_name *name = m->body;
     unsigned core, port, number;
     struct hd_system_port *p = free_place(s);
-    if (p == NULL || m->nfds != 2 ||
+    if (p == NULL || m->nfds == 0 || m->nfds > 2 ||
         sscanf(name->name, PORT_NAME "%u-%u-%u", &core, &port, &number) != 3) {
         return;
     }
-    *p = (struct hd_system_port){
-        .used = true,
-        .core = (uint16_t)core,
-        .spec = {.port = (uint16_t)port, .kind = HD_PORT_UDP6, .number = (uint16_t)number},
-        .fd = m->fds[0],
-        .witness = m->fds[1]};
+    *p = (struct hd_system_port){.used = true,
+                                 .core = (uint16_t)core,
+                                 .spec = {.port = (uint16_t)port,
+                                          .kind = m->nfds == 2 ? HD_PORT_UDP6 : HD_PORT_UDP,
+                                          .number = (uint16_t)number},
+                                 .fd = m->fds[0],
+                                 .witness = m->nfds == 2 ? m->fds[1] : -1};
     m->nfds = 0;
 }
 
@@ -89,13 +96,14 @@ void hd_system_ports_interface(struct hd_system *s, uint32_t ifindex, bool use)
     }
 }
 
-static int open_patiently(uint16_t number)
+static int open_patiently(const struct hd_fx_port *spec)
 {
     static const struct timespec pause = {.tv_nsec = OPEN_PAUSE};
-    int fd = hd_udp6_open(number);
+    int (*open_one)(uint16_t number) = spec->kind == HD_PORT_UDP ? hd_udp_open : hd_udp6_open;
+    int fd = open_one(spec->number);
     for (unsigned i = 0; i < OPEN_TRIES && fd == HD_EEXIST; i++) {
         nanosleep(&pause, NULL);
-        fd = hd_udp6_open(number);
+        fd = open_one(spec->number);
     }
     return fd;
 }
@@ -103,15 +111,20 @@ static int open_patiently(uint16_t number)
 static int open_sockets(struct hd_system *s, struct hd_system_port *p)
 {
     /* The witness first: it must have seen the first datagram, too. */
-    p->witness = hd_witness_open(p->spec.number);
-    if (p->witness < 0) {
-        return p->witness;
+    p->witness = -1;
+    if (p->spec.kind == HD_PORT_UDP6) {
+        p->witness = hd_witness_open(p->spec.number);
+        if (p->witness < 0) {
+            return p->witness;
+        }
     }
-    p->fd = open_patiently(p->spec.number);
+    p->fd = open_patiently(&p->spec);
     if (p->fd < 0) {
         hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
                     hd_error_name(p->fd));
-        close(p->witness);
+        if (p->witness >= 0) {
+            close(p->witness);
+        }
         return p->fd;
     }
     return 0;
@@ -127,7 +140,7 @@ static void answer(struct hd_system *s, const struct hd_msg_port *asked,
         fds[1] = p->witness;
     }
     if (hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
-                            error == 0 ? 2 : 0) < 0) {
+                            error == 0 ? fd_count(p) : 0) < 0) {
         hd_log_line(&s->log, HD_LOG_WARNING, "port-not-given", "port=%u", asked->port.number);
     }
 }
@@ -153,7 +166,8 @@ void hd_system_port_open(struct hd_system *s, const struct hd_msg_port *asked)
     if (p == NULL) {
         p = free_place(s);
         error = p == NULL ? HD_ELIMIT : 0;
-        if (asked->port.kind != HD_PORT_UDP6 || asked->port.number == 0) {
+        if ((asked->port.kind != HD_PORT_UDP6 && asked->port.kind != HD_PORT_UDP) ||
+            asked->port.number == 0) {
             error = HD_EINVAL;
         }
         if (error == 0) {
@@ -180,6 +194,8 @@ void hd_system_port_close(struct hd_system *s, const struct hd_msg_port *asked)
     }
     deposit(s, p, false);
     close(p->fd);
-    close(p->witness);
+    if (p->witness >= 0) {
+        close(p->witness);
+    }
     p->used = false;
 }
