@@ -9,7 +9,7 @@ build=${1:?usage: bench/scale.sh BUILD [FOLDER]}
 folder=${2:-/tmp/heddle-scale}
 sim=$build/src/sim/heddle-sim
 report=doc/results/kira-scale.md
-SIZES=${SIZES:-100,1000} SEEDS=${SEEDS:-3} JOBS=${JOBS:-1} UNTIL_MS=${UNTIL_MS:-20000}
+SIZES=${SIZES:-100,1000} SEEDS=${SEEDS:-3} JOBS=${JOBS:-1} UNTIL_MS=${UNTIL_MS:-24000}
 FAMILIES=${FAMILIES:-ba er nws grid torus rgg}
 topologies=../shared/topologies
 MAPS=${MAPS-$(ls $topologies/Geant2012.graphml $topologies/rf1755.graph 2>/dev/null || true)}

@@ -282,11 +282,13 @@ static void json_stretch(struct hd_json *j, const char *key, const struct hd_sim
     hd_json_object(j);
     hd_json_kv_uint(j, "pairs", l->len);
     hd_json_kv_uint(j, "shortest", l->exact);
-    json_decimal(j, "mean", l->mean);
-    json_decimal(j, "p50", l->p50);
-    json_decimal(j, "p95", l->p95);
-    json_decimal(j, "p99", l->p99);
-    json_decimal(j, "max", l->max);
+    if (l->len > 0) { /* of no pair there is no figure */
+        json_decimal(j, "mean", l->mean);
+        json_decimal(j, "p50", l->p50);
+        json_decimal(j, "p95", l->p95);
+        json_decimal(j, "p99", l->p99);
+        json_decimal(j, "max", l->max);
+    }
     hd_json_end(j);
 }
 

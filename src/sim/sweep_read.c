@@ -73,10 +73,10 @@ static void read_marks(struct hd_sweep_run *run, const json_t *root)
     {
         double at = number_at(m, "at_ms"), connected = number_at(m, "connected");
         for (unsigned k = 0; k < HD_SWEEP_MARKS; k++) {
-            if (at == reach_marks_ms[k] && connected > 0)
+            if (at == reach_marks_ms[k] && connected > 0 && at < until * HD_SIM_FAULT_LINK / 100)
                 run->reach[k] = number_at(m, "arrived") / connected;
         }
-        if (at <= until * HD_SIM_FAULT_LINK / 100) { /* the last span before the faults */
+        if (at < until * HD_SIM_FAULT_LINK / 100) { /* the last span before the faults */
             messages = number_at(m, "messages") - before;
             seconds = (at - before_at) / 1000;
             before_at = at;
