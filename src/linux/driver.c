@@ -83,6 +83,7 @@ void hd_driver_free(struct hd_driver *d)
         close(d->icmp);
     }
     free(d->icmp_limiter);
+    free(d->frames);
     hd_driver_sender_free(d);
     hd_keyring_free(&d->keys);
     hd_udp6_batch_free(&d->batch);
@@ -134,6 +135,9 @@ int hd_driver_port_opened(struct hd_driver *d, uint16_t core, uint16_t port, int
     }
     p->fd = fd;
     p->witness = witness;
+    if (p->spec.kind == HD_PORT_FRAME) {
+        return hd_driver_frame_port(d, p);
+    }
     p->source = (struct hd_loop_source){fd, d, nothing};
     return hd_loop_add(d->loop, &p->source);
 }
@@ -360,10 +364,12 @@ void hd_driver_turn(struct hd_driver *d)
     advance(d);
     d->stats.turns++;
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
-        if (d->ports[i].used && d->ports[i].fd >= 0) {
+        const struct hd_driver_port *p = &d->ports[i];
+        if (p->used && p->fd >= 0 && p->spec.kind != HD_PORT_FRAME) {
             drain_port(d, &d->ports[i]);
         }
     }
+    hd_driver_drain_frames(d, d->answer.deadline <= d->now);
     drain_reports(d);
     drain_icmp(d);
     if (d->answer.deadline <= d->now) {

@@ -15,15 +15,17 @@
 
 #include "linux/event_loop.h"
 #include "linux/forwarding.h"
+#include "linux/frames.h"
 #include "linux/icmp.h"
 #include "linux/keys.h"
 #include "linux/log.h"
 #include "linux/sockets.h"
 #include "linux/witness.h"
+#include "model/virtual.h"
 #include "replay/recorder.h"
 #include "router/router.h"
 
-#define HD_DRIVER_PORTS_MAX   8
+#define HD_DRIVER_PORTS_MAX   160 /* of frames: two for each interface */
 #define HD_DRIVER_REPORTS_MAX 32  /* of the data plane, per turn */
 #define HD_DRIVER_REFUSED_MAX 64  /* refused objects told in one go */
 #define HD_DRIVER_MTU_MAX     256 /* prefixes with an MTU of their own */
@@ -42,6 +44,8 @@ struct hd_driver_host {
     void (*reply)(void *user, uint16_t core, const struct hd_fx_reply *r, const void *rows);
     /* Inner packets to the prefix may be this large; 0: no exception any more. */
     void (*route_mtu)(void *user, const struct hd_ip6 *prefix, uint32_t len, uint32_t mtu);
+    /* A virtual interface is to be like this; how it ended is told by hd_driver_virtual_told. */
+    void (*virt)(void *user, const struct hd_virtual_change *c);
 };
 
 struct hd_driver_port {
@@ -50,6 +54,7 @@ struct hd_driver_port {
     struct hd_fx_port spec;
     int fd;      /* -1 until the host has opened it */
     int witness; /* says from which link address a datagram came; -1: nobody does */
+    bool waits;  /* a frame port: something is in it */
     struct hd_loop_source source;
     uint64_t received, sent, send_errors;
     uint32_t overflow;
@@ -89,6 +94,7 @@ struct hd_driver {
     struct hd_keyring keys;
     struct hd_driver_port ports[HD_DRIVER_PORTS_MAX];
     struct hd_udp6_batch batch;
+    struct hd_frame *frames; /* HD_FRAME_BATCH, made with the first frame port */
     struct hd_witness witness;
     struct hd_driver_sender *sender; /* NULL: periodic objects go nowhere */
     struct hd_driver_mtu *mtus;      /* HD_DRIVER_MTU_MAX, made with the first */
@@ -127,6 +133,12 @@ HD_MUST_USE int hd_driver_icmp(struct hd_driver *d, int fd);
 /* Takes the sockets of a port that the host was asked for; a closed port's are closed again. */
 HD_MUST_USE int hd_driver_port_opened(struct hd_driver *d, uint16_t core, uint16_t port, int fd,
                                       int witness);
+
+/* How a change of a virtual interface ended. Not from within the host's `virt`. */
+void hd_driver_virtual_told(struct hd_driver *d, uint32_t index, const struct hd_virtual_value *v,
+                            int error);
+/* What a predecessor left in the kernel, before the core is started: 0 or an hd_error. */
+HD_MUST_USE int hd_driver_virtual_adopt(struct hd_driver *d, const struct hd_virtual_value *v);
 
 /* Whether the host has opened all that it was asked for. */
 bool hd_driver_ports_open(const struct hd_driver *d);

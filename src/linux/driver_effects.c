@@ -127,6 +127,10 @@ static void send_datagram(struct hd_driver *d, struct hd_effect *e)
         d->stats.sends_refused++;
         return;
     }
+    if (p->spec.kind == HD_PORT_FRAME) {
+        hd_driver_send_frame(d, p, s, bytes);
+        return;
+    }
     if (hd_udp6_send(p->fd, &s->to, p->spec.number, routed ? 0 : s->ifindex, s->traffic_class,
                      bytes, s->len) < 0) {
         p->send_errors++;
@@ -193,6 +197,7 @@ void hd_driver_realise(struct hd_driver *d)
 {
     apply_model(d);
     hd_driver_apply_periodics(d);
+    hd_driver_apply_virtuals(d);
     for (struct hd_effect *e = hd_fx_first(&d->fx); e != NULL; e = hd_fx_next(&d->fx, e)) {
         perform(d, e);
     }
@@ -211,6 +216,8 @@ void hd_driver_repeat_requests(struct hd_driver *d)
             d->host.open_port(d->host.user, d->ports[i].core, &d->ports[i].spec);
         }
     }
+    hd_driver_virtuals_repeat(d);
+    hd_driver_apply_virtuals(d);
     for (uint32_t i = 0; i < d->mtu_count; i++) {
         const struct hd_driver_mtu *m = &d->mtus[i];
         d->host.route_mtu(d->host.user, &m->prefix, m->len, m->mtu);

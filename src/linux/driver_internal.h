@@ -49,6 +49,14 @@ void hd_driver_tell_refused(struct hd_driver *d);
 /* Compares the MTUs of routes with what the host was told. */
 void hd_driver_check_mtus(struct hd_driver *d);
 
+/* Frames and virtual interfaces (driver_virtual.c). */
+void hd_driver_apply_virtuals(struct hd_driver *d);
+HD_MUST_USE int hd_driver_frame_port(struct hd_driver *d, struct hd_driver_port *p);
+void hd_driver_send_frame(struct hd_driver *d, struct hd_driver_port *p, const struct hd_fx_send *s,
+                          const uint8_t *bytes);
+/* Reads those that have something, or before deadlines are served all of them. */
+void hd_driver_drain_frames(struct hd_driver *d, bool all);
+
 /* Signs of life (driver_liveness.c). */
 void hd_driver_apply_periodics(struct hd_driver *d);
 void hd_driver_send_once(struct hd_driver *d, const struct hd_fx_send_once *o, const void *bytes);

@@ -139,6 +139,11 @@ static int address_attr(const struct nlattr *a, void *data)
     if ((type == IFA_LOCAL || type == IFA_ADDRESS) &&
         mnl_attr_get_payload_len(a) == sizeof p->f.address) {
         memcpy(&p->f.address, mnl_attr_get_payload(a), sizeof p->f.address);
+    } else if (type == IFA_LOCAL && mnl_attr_get_payload_len(a) == 4) {
+        p->f.address = (struct hd_ip6){.b = {[10] = 0xff, [11] = 0xff}};
+        memcpy(p->f.address.b + 12, mnl_attr_get_payload(a), 4);
+    } else if (type == IFA_PROTO && mnl_attr_validate(a, MNL_TYPE_U8) >= 0) {
+        p->f.protocol = mnl_attr_get_u8(a);
     } else if (type == IFA_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
         p->flags = mnl_attr_get_u32(a);
     }
@@ -148,16 +153,18 @@ static int address_attr(const struct nlattr *a, void *data)
 static void read_address(const struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
     const struct ifaddrmsg *i = mnl_nlmsg_get_payload(h);
-    if (sink->address == NULL || i->ifa_family != AF_INET6) {
+    bool ip4 = i->ifa_family == AF_INET;
+    if (sink->address == NULL || (i->ifa_family != AF_INET6 && !ip4)) {
         return;
     }
     struct address_parse p = {.f = {.ifindex = i->ifa_index,
-                                    .len = i->ifa_prefixlen,
+                                    .len = (uint8_t)(i->ifa_prefixlen + (ip4 ? 96 : 0)),
                                     .gone = h->nlmsg_type == RTM_DELADDR},
                               .flags = i->ifa_flags};
     mnl_attr_parse(h, sizeof *i, address_attr, &p);
     p.f.tentative = ((p.flags & IFA_F_TENTATIVE) != 0 && (p.flags & IFA_F_OPTIMISTIC) == 0) ||
                     (p.flags & IFA_F_DADFAILED) != 0;
+    p.f.secondary = ip4 && (p.flags & IFA_F_SECONDARY) != 0;
     sink->address(sink->user, &p.f);
 }
 
@@ -244,7 +251,8 @@ static int on_message(const struct nlmsghdr *h, void *data)
 
 int hd_rtnl_open(struct hd_rtnl *n)
 {
-    uint32_t groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_TC;
+    uint32_t groups =
+        RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_TC;
     memset(n, 0, sizeof *n);
     n->buffer = malloc(BUFFER_BYTES);
     n->requests = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -322,10 +330,10 @@ int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what, const struct hd_rtnl
         struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
         i->ifi_family = AF_UNSPEC;
         mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    } else if (what == HD_RTNL_ADDRESSES) {
+    } else if (what == HD_RTNL_ADDRESSES || what == HD_RTNL_ADDRESSES4) {
         h->nlmsg_type = RTM_GETADDR;
         struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
-        i->ifa_family = AF_INET6;
+        i->ifa_family = what == HD_RTNL_ADDRESSES ? AF_INET6 : AF_INET;
     } else {
         h->nlmsg_type = RTM_GETROUTE;
         struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
@@ -382,4 +390,14 @@ int hd_rtnl_link_alias(struct hd_rtnl *n, uint32_t ifindex, const char *alias)
     i->ifi_index = (int)ifindex;
     mnl_attr_put_str(h, IFLA_IFALIAS, alias);
     return talk(n, h, NULL);
+}
+
+int hd_rtnl_request(struct hd_rtnl *n, struct nlmsghdr *h)
+{
+    return talk(n, h, NULL);
+}
+
+int hd_rtnl_ask(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
+{
+    return talk(n, h, sink);
 }

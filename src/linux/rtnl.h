@@ -39,9 +39,11 @@ struct hd_link_facts {
 
 struct hd_address_facts {
     uint32_t ifindex;
-    struct hd_ip6 address;
-    uint8_t len;
-    bool tentative; /* or failed: not to be used */
+    struct hd_ip6 address; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t len;           /* IPv4: 96 more than people write */
+    uint8_t protocol;      /* who made it; 0: unknown */
+    bool secondary;        /* IPv4: not the first of its prefix */
+    bool tentative;        /* or failed: not to be used */
     bool gone;
 };
 
@@ -87,6 +89,7 @@ HD_MUST_USE int hd_rtnl_read(struct hd_rtnl *n, const struct hd_rtnl_sink *sink)
 enum hd_rtnl_what {
     HD_RTNL_LINKS,
     HD_RTNL_ADDRESSES, /* IPv6 */
+    HD_RTNL_ADDRESSES4,
     HD_RTNL_ROUTES6,
     HD_RTNL_ROUTES4,
 };
@@ -103,5 +106,11 @@ HD_MUST_USE int hd_rtnl_route_del(struct hd_rtnl *n, const struct hd_ip6 *prefix
                                   uint32_t ifindex);
 /* Marks a link with a text for people and for our next start. */
 HD_MUST_USE int hd_rtnl_link_alias(struct hd_rtnl *n, uint32_t ifindex, const char *alias);
+
+struct nlmsghdr;
+/* Sends a request that was built in n->buffer, and takes its answer: 0, or HD_ESYS with errno. */
+HD_MUST_USE int hd_rtnl_request(struct hd_rtnl *n, struct nlmsghdr *h);
+/* The same, and hands over what comes back. */
+HD_MUST_USE int hd_rtnl_ask(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink);
 
 #endif
