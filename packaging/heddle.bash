@@ -31,6 +31,16 @@ _heddle_command()
     done
 }
 
+# Verbs; then what the models say may follow.
+_heddle_config()
+{
+    case $2 in
+    config) echo show set delete load diff check apply confirm return discard rollback history export ;;
+    set | delete) _heddle_run config complete "${1:-/}" ;;
+    /*) _heddle_run config complete "$2" "$1" ;;
+    esac
+}
+
 _heddle_options()
 {
     case $1 in
@@ -38,6 +48,7 @@ _heddle_options()
     ping) echo --count --interval --timeout ;;
     path) echo --timeout ;;
     counters) echo --all --wide ;;
+    config) echo --confirm --candidate ;;
     interfaces | neighbours | contacts | vicinity | labels | forwarding | adjacencies | \
         processes | sockets | show) echo --wide ;;
     esac
@@ -48,7 +59,7 @@ _heddle()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
     local command
     local commands="up down status interfaces neighbours contacts vicinity labels forwarding
-        adjacencies counters processes sockets show metrics ping path monitor record restart lab sim
+        adjacencies counters processes sockets show metrics ping path monitor config record restart lab sim
         help version"
     command=$(_heddle_command)
 
@@ -68,6 +79,7 @@ _heddle()
     else
         case $command in
         ping | path) words=$(_heddle_nodes) ;;
+        config) words=$(_heddle_config "$cur" "$prev") ;;
         help) words=$commands ;;
         show) words="kira model daemon sample" ;;
         lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
