@@ -7,8 +7,8 @@
  *   kira-scale GENERATOR [--seed N] [--settle-s S] [--steady-s S] [--cut PERMILLE] [--lean]
  *       [--max-mean-bytes N] [--max-rate MILLI] [--max-stretch MILLI] [--min-repaired PER-10000]
  *
- * --lean: 8 contacts in the shallow buckets. Checkers are off: they cost more than what is
- * measured.
+ * --lean: 8 contacts in the shallow buckets, host routes only for what carries something. Checkers
+ * are off: they cost more than what is measured.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static void *config(void *user, struct hd_sim *s, uint32_t node, uint8_t core, u
     struct hd_kira_config *c = hd_sim_kira_config(NULL, s, node, core, len);
 
     if (c != NULL && a->lean)
-        c->shallow_bucket_size = 8;
+        c->shallow_bucket_size = 8, c->few_routes = true;
     return c;
 }
 

@@ -324,7 +324,7 @@ static void kira_contact_validated(struct kira_call *x, struct kira_contact *p, 
     }
     if (len >= p->len)
         return;
-    if (len > HD_KIRA_NO_SETUP_LEN && kira_contact_carries(x, p))
+    if (kira_contact_carries(x, p) && kira_path_needs_setup(k, path, len))
         kira_set_proposed(x, p, path, len, HD_KIRA_PROBE_SOON);
     else if (kira_set_path(x, p, path, len))
         kira_event(x, HD_KIRA_EV_PATH_CHANGED, p->node, 0, 0, len);

@@ -121,7 +121,8 @@ static void kira_contact_repair(struct kira_call *x, struct kira_contact *p,
     kira_count(x, KIRA_N_REPAIR_KNOWN);
     kira_contact_set_active(x, p, end, (uint8_t)len);
     kira_event(x, HD_KIRA_EV_PATH_CHANGED, p->node, 0, 0, len);
-    bool vicinity = len <= HD_KIRA_NO_SETUP_LEN && kira_vicinity_has_edge(k, path[0], path[1]);
+    bool vicinity =
+        !kira_path_needs_setup(k, path, len) && kira_vicinity_has_edge(k, path[0], path[1]);
     if (!vicinity || p->state != HD_KIRA_CONTACT_VALID)
         p->state = HD_KIRA_CONTACT_UNPROBED;
     p->flags |= KIRA_CONTACT_REPAIR;

@@ -145,7 +145,7 @@ static bool kira_link_saved(const struct kira_link *l)
     return !l->dead;
 }
 
-void kira_save_neighbours(struct kira_call *x)
+static void kira_save_list(struct kira_call *x)
 {
     struct kira *k = x->k;
     uint32_t links = 0;
@@ -174,6 +174,34 @@ void kira_save_neighbours(struct kira_call *x)
             hd_write_bytes(&w, l->link_local.b, 16);
             hd_write_bytes(&w, l->mac.b, 6);
         }
+}
+
+/*
+ * A restart with an old sequence number would look like a twin. So when a neighbour comes and goes
+ * all the time, what is saved at once is that nothing is saved, and the list follows with the tick.
+ */
+void kira_save_neighbours(struct kira_call *x)
+{
+    struct hd_effect *e;
+
+    if (kira_take_token(x, &x->k->saves, HD_KIRA_RATE_SAVE)) {
+        x->k->save_late = false;
+        kira_save_list(x);
+        return;
+    }
+    if (x->k->save_late || x->k->stopping || !hd_fx_room(x->c->fx, 4) ||
+        (e = hd_fx_append(x->c->fx, x->c->core, HD_FX_SAVE, 4)) == NULL)
+        return;
+    x->k->save_late = true;
+    e->u.save.key = HD_KIRA_SAVED_NEIGHBOURS;
+    e->u.save.len = 4;
+    memset(hd_fx_payload(e), 0, 4); /* no sequence number: not to be resumed */
+}
+
+void kira_save_tick(struct kira_call *x)
+{
+    if (x->k->save_late)
+        kira_save_neighbours(x);
 }
 
 bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len)

@@ -340,6 +340,7 @@ static void kira_tick_due(struct kira_call *x)
     kira_neighbours_tick(x);
     kira_contacts_tick(x);
     kira_labels_tick(x);
+    kira_save_tick(x);
     if (x->c->now >= k->sweep_at) {
         k->sweep_at = HD_NEVER;
         hd_model_sweep(x->c->model, x->c->core);

@@ -28,6 +28,7 @@ struct hd_kira_config {
     uint16_t bucket_size;         /* k: 20 */
     uint16_t shallow_bucket_size; /* of all but the last two buckets: 20 */
     bool explore_constant;        /* the 400 ms of KIRA-Rust for ever */
+    bool few_routes;              /* host routes only for contacts that carry something */
     bool end_system;
     bool require_key;  /* drop whatever does not carry the fabric's MAC */
     bool no_reflector; /* the data plane does not answer echoes: the core does */

@@ -9,6 +9,9 @@
  *   two hops  H(X,Y,Z)  -> H(Y,Z) to Y, for each Z that Y lists
  *   explicit  H(X,r...) -> H(r...) to r1, from PathSetupReq and ProbeReq; 60 s
  *
+ * Over a hub, a node with more than 64 neighbours, only so many two-hop labels exist; who uses such
+ * a path and sees that its middle is a hub sets it up like a longer one (doc/decisions/0017).
+ *
  * One neighbour may fill a quarter of the table. A refused label is not reported: the originator's
  * probe is answered and its data then meets an unknown label, whose notice makes it try again.
  */
@@ -32,13 +35,42 @@ struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint3
     return label;
 }
 
+/* A label of either counted class leaves its class. */
 static void kira_label_uncount(struct kira_call *x, const struct hd_label_entry *e)
 {
     struct kira_uln *u = kira_uln_find(x->k, e->owner_word >> 8);
 
-    x->k->labels_explicit--;
-    if (u != NULL && u->labels > 0)
-        u->labels--;
+    if ((e->owner_word & KIRA_LABEL_EXPLICIT) != 0) {
+        x->k->labels_explicit--;
+        if (u != NULL && u->labels > 0)
+            u->labels--;
+    } else if ((e->owner_word & KIRA_LABEL_TWO_HOP) != 0) {
+        x->k->labels_two_hop--;
+        if (u != NULL && u->two_hop > 0)
+            u->two_hop--;
+    }
+}
+
+/* Of a middle that is not known because its neighbour is a hub itself, the worse is assumed. */
+bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len)
+{
+    if (len != HD_KIRA_NO_SETUP_LEN)
+        return len > HD_KIRA_NO_SETUP_LEN;
+    const struct kira_vicinity *middle = kira_vicinity_find(k, path[1]);
+    if (middle != NULL)
+        return middle->degree > HD_KIRA_HUB_DEGREE;
+    const struct kira_vicinity *first = kira_vicinity_find(k, path[0]);
+    return first != NULL && first->list_len > kira_ring_share(k);
+}
+
+bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)
+{
+    hd_node path[HD_KIRA_NO_SETUP_LEN];
+
+    if (p->len != HD_KIRA_NO_SETUP_LEN || p->active == 0)
+        return p->len > HD_KIRA_NO_SETUP_LEN;
+    (void)kira_path_read(k, p->active, path);
+    return kira_path_needs_setup(k, path, p->len);
 }
 
 static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t len,
@@ -47,8 +79,10 @@ static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t le
     struct hd_label key = kira_label(x, path, len);
     struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
 
-    if (e != NULL && (e->owner_word & KIRA_LABEL_EXPLICIT) != 0)
+    if (e != NULL && (e->owner_word & KIRA_LABEL_EXPLICIT) != 0) {
         kira_label_uncount(x, e); /* adopted as explicit, known now to be precomputed */
+        e->owner_word = 0;
+    }
     e = hd_model_label_set(x->c->model, x->c->core, &key, v);
     if (e == NULL) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
@@ -59,6 +93,14 @@ static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t le
     return true;
 }
 
+static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
+{
+    struct hd_label key = e->key;
+
+    kira_label_uncount(x, e);
+    hd_model_label_del(x->c->model, &key);
+}
+
 void kira_label_own(struct kira_call *x)
 {
     struct hd_label_value v = {.act = HD_LABEL_DECAP};
@@ -66,7 +108,7 @@ void kira_label_own(struct kira_call *x)
     kira_label_put(x, &x->k->self, 1, &v, KIRA_LABEL_OWN);
 }
 
-void kira_label_two_hop(struct kira_call *x, const struct kira_uln *u, hd_node z, bool add)
+void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add)
 {
     struct kira *k = x->k;
     struct kira_link *l = kira_uln_best(u);
@@ -78,24 +120,38 @@ void kira_label_two_hop(struct kira_call *x, const struct kira_uln *u, hd_node z
         struct hd_label key = kira_label(x, path, 3);
         struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
         if (e != NULL && (e->owner_word & KIRA_LABEL_TWO_HOP) != 0) {
+            kira_label_uncount(x, e);
             hd_model_label_del(x->c->model, &key);
-            k->labels_two_hop--;
         }
         return;
     }
-    if (l == NULL || u->end_system || k->cfg.end_system ||
-        k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS)
+    if (l == NULL || u->end_system || k->cfg.end_system)
         return;
     struct hd_label key = kira_label(x, path, 3);
     struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
     bool had = e != NULL && (e->owner_word & KIRA_LABEL_TWO_HOP) != 0;
+    if (!had && (u->two_hop >= HD_KIRA_HUB_DEGREE || k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS))
+        return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
-    if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP) && !had)
+    if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
         k->labels_two_hop++;
+        u->two_hop++;
+    }
 }
 
-void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add)
+void kira_labels_two_hop_forget(struct kira_call *x, struct kira_uln *u)
+{
+    struct hd_model *m = x->c->model;
+    uint32_t word = KIRA_LABEL_TWO_HOP | (u->node << 8);
+
+    for (uint32_t i = 0; u->two_hop > 0 && (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;)
+        if (hd_model_label_at(m, i)->o.owner == x->c->core &&
+            hd_model_label_at(m, i)->owner_word == word)
+            kira_label_remove(x, hd_model_label_at(m, i));
+}
+
+void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
 {
     struct kira *k = x->k;
     struct kira_link *l = kira_uln_best(u);
@@ -188,17 +244,6 @@ void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj)
             e->owner_time = time;
         }
     }
-}
-
-static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
-{
-    struct hd_label key = e->key;
-
-    if ((e->owner_word & KIRA_LABEL_EXPLICIT) != 0)
-        kira_label_uncount(x, e);
-    else if ((e->owner_word & KIRA_LABEL_TWO_HOP) != 0)
-        x->k->labels_two_hop--;
-    hd_model_label_del(x->c->model, &key);
 }
 
 void kira_labels_drop(struct kira_call *x, uint32_t adj)

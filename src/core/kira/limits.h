@@ -21,11 +21,15 @@
 #define HD_KIRA_LINKS_PER_ULN        8
 #define HD_KIRA_VICINITY_MAX         8192 /* nodes at one or two hops */
 #define HD_KIRA_LIST_MAX             640  /* neighbours of one node that are kept */
+#define HD_KIRA_HUB_DEGREE           64   /* neighbours beyond which a node is a hub (0017) */
+#define HD_KIRA_RING_MAX             1024 /* nodes at two hops, divided among the neighbours */
+#define HD_KIRA_RING_SHARE_MIN       4    /* what each neighbour gets of them anyway */
 #define HD_KIRA_CONTACTS_MAX         4096 /* in buckets and on demand together */
 #define HD_KIRA_ON_DEMAND_MAX        1024
 #define HD_KIRA_TRIE_MAX             60000 /* nodes of the path tree */
 #define HD_KIRA_FAILED_MAX           128   /* failed links remembered */
 #define HD_KIRA_REQUESTS_MAX         1024
+#define HD_KIRA_COMMAND_REQUESTS_MAX 512 /* of them for people's commands */
 #define HD_KIRA_SEARCHES_MAX         256
 #define HD_KIRA_COMMANDS_MAX         32
 #define HD_KIRA_LABELS_PER_ULN_SHARE 4 /* one neighbour may fill 1/4 of the label table */
@@ -87,6 +91,7 @@
 #define HD_KIRA_PROBE_TRIES     3
 #define HD_KIRA_LABEL_LIFE      HD_SEC(60)
 #define HD_KIRA_LABEL_REFRESH   HD_SEC(28)
+#define HD_KIRA_LABEL_TRUST     HD_SEC(55) /* own labels in other nodes, by whole seconds */
 #define HD_KIRA_AGE_PROBE       HD_SEC(300)
 #define HD_KIRA_THIRD_PARTY_AGE HD_SEC(400) /* older knowledge is not taken from others */
 #define HD_KIRA_USE_MEMORY      HD_SEC(30) /* a contact counts as used after its last traffic report */
@@ -108,6 +113,9 @@
 #define HD_KIRA_NOTICE_GAP       HD_MS(10) /* notices to one source */
 #define HD_KIRA_UPDATE_GAP       HD_SEC(1)
 #define HD_KIRA_UPDATE_PENDING   16
+
+/* the saved list of neighbours: once per second when they change all the time */
+#define HD_KIRA_RATE_SAVE 1, 16
 
 /* sweeping after a restart */
 #define HD_KIRA_ADOPT_SWEEP  HD_SEC(10)

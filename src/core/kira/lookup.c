@@ -283,18 +283,9 @@ static void kira_find_forward(struct kira_call *x, const struct hd_kira_msg *m, 
 /* A node that a neighbour lists is reached over it, whether it is a contact or not. */
 static uint32_t kira_vicinity_path(struct kira_call *x, hd_node node, hd_node *out)
 {
-    struct kira *k = x->k;
-
-    for (uint32_t i = 0; node != 0 && i < k->ulns.len; i++) {
-        hd_node u = k->ulns.v[i]->node;
-        if (k->ulns.v[i]->alive && !k->ulns.v[i]->end_system &&
-            kira_vicinity_has_edge(k, u, node) && !kira_link_is_failed(k, u, node)) {
-            out[0] = u;
-            out[1] = node;
-            return 2;
-        }
-    }
-    return 0;
+    out[0] = node == 0 ? 0 : kira_two_hop_via(x, node);
+    out[1] = node;
+    return out[0] == 0 ? 0 : 2;
 }
 
 static void kira_find_answer(struct kira_call *x, const struct hd_kira_msg *m)

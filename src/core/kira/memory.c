@@ -62,7 +62,7 @@ static struct kira_sum kira_sum_lists(const struct kira *k)
 
     for (uint32_t i = 0; i < k->vicinity.len; i++) {
         s.items += k->vicinity.v[i]->list_len;
-        kira_sum_block(&s, k->vicinity.v[i]->list_cap * sizeof(hd_node));
+        kira_sum_block(&s, k->vicinity.v[i]->list_len * sizeof(hd_node));
     }
     return s;
 }

@@ -503,8 +503,7 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
     hd_node next = hd_ids_find(x->c->ids, &next_id);
     if (next != 0 && kira_uln_alive(k, next) && !k->cfg.end_system) {
         /* a set-up ends where the rest exists by precomputation (5.6) */
-        if (m->h.type == HD_KIRA_SETUP_REQ &&
-            m->route.count - m->index - 1u <= HD_KIRA_NO_SETUP_LEN)
+        if (m->h.type == HD_KIRA_SETUP_REQ && m->route.count - m->index - 1u < HD_KIRA_NO_SETUP_LEN)
             return;
         kira_forward(x, m, next);
         return;

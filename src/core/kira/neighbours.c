@@ -373,7 +373,7 @@ static void kira_disc_write(struct kira_call *x, struct kira_out *o)
             .id = *kira_id(x, u->node),
             .ssn = v != NULL && v->observed != 0 ? v->observed : 1,
             .age_ms = 0,
-            .degree = v != NULL && v->synched_once ? v->list_len : HD_KIRA_DEGREE_UNKNOWN,
+            .degree = v != NULL && v->synched_once ? v->degree : HD_KIRA_DEGREE_UNKNOWN,
         };
         hd_kira_write_contact(&o->w, &item);
     }
@@ -623,7 +623,7 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         if (n != 0)
             list[len++] = n;
     }
-    kira_vicinity_list(x, node, m->h.ssn, list, len);
+    kira_vicinity_list(x, node, m->h.ssn, list, len, m->h.degree);
     items = m->contacts;
     while (hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_find(x->c->ids, &item.id);

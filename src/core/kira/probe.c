@@ -175,7 +175,7 @@ static void kira_probe_confirmed(struct kira_call *x, struct kira_contact *p, co
         kira_search_end(x, p->node);
     }
     p->flags &= (uint8_t)~KIRA_CONTACT_REPAIR;
-    if (p->len > HD_KIRA_NO_SETUP_LEN) {
+    if (kira_contact_needs_setup(k, p)) {
         if ((p->flags & KIRA_CONTACT_SETUP) == 0)
             kira_contact_dirty(x, p);
         p->flags |= KIRA_CONTACT_SETUP;
@@ -220,7 +220,7 @@ void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     p = kira_contact_find(x->k, p->node);
     if (p != NULL && p->proposed != 0)
         kira_probe_want(x, p, HD_KIRA_PROBE_SOON);
-    if (p != NULL && p->len > HD_KIRA_NO_SETUP_LEN && (p->flags & KIRA_CONTACT_SETUP) == 0)
+    if (p != NULL && (p->flags & KIRA_CONTACT_SETUP) == 0 && kira_contact_needs_setup(x->k, p))
         kira_contact_dirty(x, p); /* it answered over another path than the one in use */
 }
 
@@ -265,11 +265,13 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
 {
     bool valid = p->state == HD_KIRA_CONTACT_VALID;
     bool probing = (p->flags & KIRA_CONTACT_PROBING) != 0;
-    bool explicit_path = p->len > HD_KIRA_NO_SETUP_LEN;
+    bool explicit_path = kira_contact_needs_setup(x->k, p);
     hd_time now = x->c->now;
 
     if (p->used_s != 0 && kira_seconds_since(x->k, now, p->used_s) > HD_KIRA_ON_DEMAND_IDLE)
         p->used_s = 0;
+    if (x->k->cfg.few_routes && (p->flags & KIRA_CONTACT_ROUTE) != 0 && !kira_contact_carries(x, p))
+        kira_contact_dirty(x, p);
     if ((p->flags & KIRA_CONTACT_ON_DEMAND) != 0 && p->used_s == 0 &&
         kira_older(now_ms, p->seen_ms, HD_KIRA_ON_DEMAND_IDLE)) {
         kira_search_end(x, p->node);
@@ -282,7 +284,7 @@ static bool kira_contact_age(struct kira_call *x, struct kira_contact *p, uint32
         return true;
     }
     if ((p->flags & KIRA_CONTACT_SETUP) != 0 &&
-        kira_seconds_since(x->k, now, p->setup_s) > HD_KIRA_LABEL_LIFE) {
+        kira_seconds_since(x->k, now, p->setup_s) > HD_KIRA_LABEL_TRUST) {
         p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;
         kira_contact_dirty(x, p);
     }

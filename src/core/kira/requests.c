@@ -5,13 +5,25 @@
  */
 #include "core/kira/state.h"
 
+/* A person's commands leave the protocol its share. */
+static bool kira_too_many_commands(const struct kira *k, uint8_t kind)
+{
+    uint32_t n = 0;
+
+    if (kind != KIRA_REQ_PING && kind != KIRA_REQ_TRACE)
+        return false;
+    for (uint32_t i = 0; i < k->requests.len; i++)
+        n += k->requests.v[i]->kind == KIRA_REQ_PING || k->requests.v[i]->kind == KIRA_REQ_TRACE;
+    return n >= HD_KIRA_COMMAND_REQUESTS_MAX;
+}
+
 struct kira_request *kira_request_new(struct kira_call *x, uint8_t kind, hd_node node,
                                       hd_time timeout)
 {
     struct kira *k = x->k;
     struct kira_request *r;
 
-    if (k->requests.len >= HD_KIRA_REQUESTS_MAX) {
+    if (k->requests.len >= HD_KIRA_REQUESTS_MAX || kira_too_many_commands(k, kind)) {
         kira_drop(x, KIRA_DROP_TABLE_FULL);
         return NULL;
     }

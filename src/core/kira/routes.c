@@ -7,6 +7,9 @@
  * bucket has host routes only; a destination missing there has no route, which is also the truth in
  * a complete neighbourhood.
  *
+ * With `few_routes`, for networks of a million simulated nodes, a contact that carries nothing has
+ * no host route: its first packet goes by the bucket's contact, and is reported.
+ *
  * A path is ready when it has up to three nodes, or when a probe has confirmed its labels. While a
  * contact of the last bucket is being repaired its old route stays: nothing better is known, and
  * what is lost on it brings the notices that speed the repair up.
@@ -93,7 +96,7 @@ static bool kira_ready(struct kira_call *x, const struct kira_contact *p)
     if (p->state != HD_KIRA_CONTACT_VALID || p->active == 0 ||
         !kira_uln_alive(x->k, kira_path_first(x->k, p->active)))
         return false;
-    return p->len <= HD_KIRA_NO_SETUP_LEN || (p->flags & KIRA_CONTACT_SETUP) != 0;
+    return (p->flags & KIRA_CONTACT_SETUP) != 0 || !kira_contact_needs_setup(x->k, p);
 }
 
 static bool kira_encap(struct kira_call *x, uint16_t end, uint16_t mtu, struct hd_route_value *v)
@@ -113,7 +116,7 @@ static bool kira_encap(struct kira_call *x, uint16_t end, uint16_t mtu, struct h
 /* A carrying contact whose labels are not confirmed is set up. */
 static void kira_set_up(struct kira_call *x, struct kira_contact *p)
 {
-    if (p->state == HD_KIRA_CONTACT_VALID && p->len > HD_KIRA_NO_SETUP_LEN &&
+    if (p->state == HD_KIRA_CONTACT_VALID && kira_contact_needs_setup(x->k, p) &&
         (p->flags & (KIRA_CONTACT_SETUP | KIRA_CONTACT_PROBING)) == 0 &&
         kira_contact_carries(x, p) && hd_fx_room(x->c->fx, HD_KIRA_MSG_MAX))
         kira_probe_send(x, p, false, HD_KIRA_REPAIR_TIMEOUT * 2, 0);
@@ -124,7 +127,9 @@ static void kira_contact_route(struct kira_call *x, struct kira_contact *p)
     struct hd_route_key key = kira_host_key(x, p->node);
     struct hd_route_value v;
 
-    if (kira_ready(x, p) && kira_encap(x, p->active, p->mtu, &v)) {
+    bool wanted = !x->k->cfg.few_routes || kira_contact_carries(x, p);
+
+    if (wanted && kira_ready(x, p) && kira_encap(x, p->active, p->mtu, &v)) {
         kira_route_set(x, &key, &v);
         p->flags |= KIRA_CONTACT_ROUTE;
         return;

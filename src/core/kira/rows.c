@@ -126,7 +126,7 @@ static void kira_row_vicinity(struct kira_call *x, uint32_t n, struct hd_kira_ro
     r->distance = v->distance;
     r->observed = v->observed;
     r->synchronised = v->synched;
-    r->degree = v->list_len;
+    r->degree = v->degree;
 }
 
 /* --- counters -----------------------------------------------------------------------------------

@@ -93,6 +93,7 @@ struct kira_uln {
     uint8_t links_len;
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
+    uint32_t two_hop; /* precomputed labels over it */
     bool asking;      /* a discovery request is under way */
     bool asked_again; /* news came meanwhile */
 };
@@ -103,7 +104,8 @@ struct kira_vicinity {
     uint32_t observed, synched;
     uint32_t query_ms; /* not asked before */
     hd_node *list;
-    uint16_t list_len, list_cap;
+    uint16_t list_len;  /* allocated exactly; a part of a hub's at two hops */
+    uint16_t degree;    /* how many there are in all */
     uint8_t distance;   /* 1, 2; 0: to be dropped */
     uint8_t query_step; /* doublings of HD_KIRA_QUERY_GAP */
     bool synched_once : 1;
@@ -267,6 +269,7 @@ struct kira {
     uint32_t ssn, ssn_ceiling;
     uint64_t mac_counter;
     bool stopping, isolated, id_collision, joined, no_memory;
+    bool save_late;      /* the saved list of neighbours is not that of now */
     bool collect;        /* identifiers have to be collected when nothing else is to do */
     uint8_t state;       /* enum hd_kira_state */
     bool bucket_dirty;   /* prefix routes have to be looked at */
@@ -291,7 +294,7 @@ struct kira {
     uint32_t labels_explicit, labels_two_hop;
     uint32_t label_sweep; /* where the sweep of expired labels stands */
     uint16_t prefixes;    /* buckets that may have a prefix route */
-    struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts;
+    struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts, saves;
 
     struct hd_timerq timers;
     struct hd_timer query, join, explore, probe, update, tick;
@@ -387,6 +390,7 @@ void kira_sequence_step(struct kira_call *x, bool gained);
 void kira_hello_all(struct kira_call *x, hd_time within);
 void kira_hello_restart(struct kira_call *x, uint32_t ifindex);
 void kira_save_neighbours(struct kira_call *x);
+void kira_save_tick(struct kira_call *x);
 bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len);
 
 /* --- neighbours.c -------------------------------------------------------------------------------
@@ -431,11 +435,17 @@ void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e,
 struct kira_vicinity *kira_vicinity_find(struct kira *k, hd_node node);
 /* A sequence number was heard of; asks the node when it is news. */
 void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn);
-/* A node's complete neighbour list, for its sequence number. */
+/* A node's neighbour list, for its sequence number. */
+/* degree: how many it has in all; a list that is shorter than that tells of no loss. */
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
-                        uint32_t len);
+                        uint32_t len, uint32_t degree);
 void kira_vicinity_refresh(struct kira_call *x);
 bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b);
+/* How many nodes at two hops are kept over each neighbour. */
+uint32_t kira_ring_share(const struct kira *k);
+/* The neighbour over which a node at two hops is reached, of several that with the smallest
+ * identifier; 0: none. */
+hd_node kira_two_hop_via(struct kira_call *x, hd_node node);
 void kira_query_due(struct kira_call *x);
 void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m);
 void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m);
@@ -631,8 +641,13 @@ void kira_on_update(struct kira_call *x, const struct hd_kira_msg *m);
 #define KIRA_LABEL_OWN      0x8u
 struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint32_t len);
 void kira_label_own(struct kira_call *x);
-void kira_label_uln(struct kira_call *x, const struct kira_uln *u, bool add);
-void kira_label_two_hop(struct kira_call *x, const struct kira_uln *u, hd_node z, bool add);
+void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add);
+void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add);
+/* Removes all two-hop labels over a neighbour whose list is to be told anew. */
+void kira_labels_two_hop_forget(struct kira_call *x, struct kira_uln *u);
+/* Do data need labels on the way that only a set-up leaves there? */
+bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len);
+bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p);
 void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m);
 void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj);
 void kira_labels_drop(struct kira_call *x, uint32_t adj);

@@ -68,7 +68,7 @@ static void kira_vicinity_remove(struct kira_call *x, uint32_t at)
     if (at != last)
         hd_index_move(&k->vicinity_index, kira_node_hash(k->vicinity.v[last]->node), last, at);
     hd_vec_remove_swap(&k->vicinity, at);
-    hd_pool_free(x->c->pool, v->list, v->list_cap * sizeof *v->list);
+    hd_pool_free(x->c->pool, v->list, v->list_len * sizeof *v->list);
     hd_pool_free(x->c->pool, v, sizeof *v);
 }
 
@@ -109,6 +109,28 @@ static bool kira_vicinity_stale(const struct kira_vicinity *v)
     return !v->synched_once || (v->observed != 0 && v->observed != v->synched);
 }
 
+/*
+ * About `share` of a crowd of `of` nodes, by a hash of both ends' identifiers: each onlooker takes
+ * others, and nobody changes its choice because one more came.
+ */
+static bool kira_chosen(struct kira_call *x, hd_node node, uint32_t share, uint32_t of)
+{
+    uint64_t salt;
+
+    if (of <= share)
+        return true;
+    memcpy(&salt, x->k->id.b, sizeof salt);
+    uint32_t h = (uint32_t)hd_hash64(salt, kira_id(x, node)->b, HD_ID_BYTES);
+    return (uint64_t)h * of >> 32 < share;
+}
+
+uint32_t kira_ring_share(const struct kira *k)
+{
+    uint32_t share = HD_KIRA_RING_MAX / HD_MAX(k->ulns.len, 1u);
+
+    return HD_MIN(HD_MAX(share, (uint32_t)HD_KIRA_RING_SHARE_MIN), (uint32_t)HD_KIRA_HUB_DEGREE);
+}
+
 /* Gives every record its distance anew and drops what is farther than two hops. */
 void kira_vicinity_refresh(struct kira_call *x)
 {
@@ -119,11 +141,13 @@ void kira_vicinity_refresh(struct kira_call *x)
     for (uint32_t i = 0; i < k->ulns.len; i++)
         if (k->ulns.v[i]->alive)
             kira_vicinity_mark(x, k->ulns.v[i]->node, 1);
+    uint32_t share = kira_ring_share(k);
     for (uint32_t i = 0; i < k->ulns.len; i++) {
         const struct kira_vicinity *v =
             k->ulns.v[i]->alive ? kira_vicinity_find(k, k->ulns.v[i]->node) : NULL;
         for (uint32_t j = 0; v != NULL && j < v->list_len; j++)
-            kira_vicinity_mark(x, v->list[j], 2);
+            if (kira_chosen(x, v->list[j], share, v->list_len))
+                kira_vicinity_mark(x, v->list[j], 2);
     }
     bool stale = false;
     for (uint32_t i = k->vicinity.len; i-- > 0;) {
@@ -169,6 +193,8 @@ static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, cons
     struct kira_uln *u = kira_uln_find(x->k, v->node);
     bool labels = u != NULL && u->alive;
 
+    if (labels && !v->synched_once) /* those of its life before, if it had one */
+        kira_labels_two_hop_forget(x, u);
     for (uint32_t i = 0; i < len; i++)
         if (!kira_list_has(v->list, v->list_len, list[i])) {
             if (labels && list[i] != x->k->self)
@@ -178,12 +204,13 @@ static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, cons
         }
 }
 
-static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old, uint32_t old_len)
+/* old and fresh: what it listed before, and lists now. */
+static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old, uint32_t old_len,
+                           const hd_node *fresh, uint32_t len)
 {
     for (uint32_t i = 0; i < old_len; i++) {
-        struct kira_vicinity *v = kira_vicinity_find(x->k, node);
         struct kira_uln *u = kira_uln_find(x->k, node);
-        if (v == NULL || kira_list_has(v->list, v->list_len, old[i]) || old[i] == x->k->self)
+        if (old[i] == x->k->self || kira_list_has(fresh, len, old[i]))
             continue;
         if (u != NULL)
             kira_label_two_hop(x, u, old[i], false);
@@ -198,17 +225,34 @@ static bool kira_list_resize(struct kira_call *x, struct kira_vicinity *v, uint3
     hd_node *list = NULL;
 
     if (len > 0 &&
-        (list = hd_pool_resize(x->c->pool, v->list, v->list_cap * size, len * size)) == NULL)
+        (list = hd_pool_resize(x->c->pool, v->list, v->list_len * size, len * size)) == NULL)
         return false;
     if (len == 0)
-        hd_pool_free(x->c->pool, v->list, v->list_cap * size);
+        hd_pool_free(x->c->pool, v->list, v->list_len * size);
     v->list = list;
-    v->list_len = v->list_cap = (uint16_t)len;
+    v->list_len = (uint16_t)len;
+    return true;
+}
+
+/* Keeps a list: of a hub at two hops a part, which the search for other ways can use. */
+static bool kira_list_keep(struct kira_call *x, struct kira_vicinity *v, const hd_node *list,
+                           uint32_t len)
+{
+    hd_node part[HD_KIRA_LIST_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < len; i++)
+        if (v->distance == 1 || kira_chosen(x, list[i], HD_KIRA_HUB_DEGREE, len))
+            part[n++] = list[i];
+    if (!kira_list_resize(x, v, n))
+        return false;
+    if (n > 0)
+        memcpy(v->list, part, n * sizeof part[0]);
     return true;
 }
 
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
-                        uint32_t len)
+                        uint32_t len, uint32_t degree)
 {
     struct kira_vicinity *v = kira_vicinity_find(x->k, node);
 
@@ -223,26 +267,28 @@ void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const h
     uint32_t old_len = v->list_len;
     if (old_len > 0)
         memcpy(old, v->list, old_len * sizeof old[0]);
-    if (!kira_list_resize(x, v, len)) {
+    if (!kira_list_keep(x, v, list, len)) {
         kira_no_memory(x);
         return;
     }
-    if (len > 0)
-        memcpy(v->list, list, len * sizeof list[0]);
+    bool was_hub = v->degree > HD_KIRA_HUB_DEGREE;
+    bool whole = degree == HD_KIRA_DEGREE_UNKNOWN || len >= degree;
+    v->degree = (uint16_t)(whole ? len : degree);
     /* "reset" means: newer than anything, then store the next real value (section 8, item 12) */
     v->synched = ssn == HD_KIRA_SSN_RESET ? 0 : ssn;
     v->observed = v->synched;
     v->synched_once = true;
     x->k->vicinity_dirty = true;
-    kira_list_lost(x, node, old, old_len);
+    if (was_hub != (v->degree > HD_KIRA_HUB_DEGREE))
+        kira_contacts_dirty_all(x); /* paths over it need a set-up now, or none any more */
+    if (whole)
+        kira_list_lost(x, node, old, old_len, list, len);
 }
 
 /* --- queries ------------------------------------------------------------------------------------
  */
 
-/* A neighbour over which a node at two hops is reached; the smallest identifier, for determinism.
- */
-static hd_node kira_two_hop_via(struct kira_call *x, hd_node node)
+hd_node kira_two_hop_via(struct kira_call *x, hd_node node)
 {
     struct kira *k = x->k;
     hd_node best = 0;
@@ -357,8 +403,7 @@ void kira_on_query_req(struct kira_call *x, const struct hd_kira_msg *m)
         hd_kira_write_entry_begin(&o.w, kira_id(x, u->node), 1);
         hd_kira_write_id(&o.w, kira_id(x, u->node));
         hd_kira_write_entry_end(&o.w, v != NULL && v->observed != 0 ? v->observed : 1, 0,
-                                v != NULL && v->synched_once ? v->list_len
-                                                             : HD_KIRA_DEGREE_UNKNOWN);
+                                v != NULL && v->synched_once ? v->degree : HD_KIRA_DEGREE_UNKNOWN);
     }
     hd_kira_object_end(&o.w, mark);
     kira_reply_send(x, &o);
@@ -386,7 +431,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     }
     if (v != NULL) {
         v->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
-        kira_vicinity_list(x, node, m->h.ssn, list, len);
+        kira_vicinity_list(x, node, m->h.ssn, list, len, m->h.degree);
         items = m->rtable;
         while (hd_kira_next_entry(&items, &e)) {
             hd_node n = hd_ids_find(x->c->ids, &e.id);

@@ -66,7 +66,7 @@ static void lists(struct graph *g)
             put(g, i, to);
         }
         hd_fx_clear(&g->w.fx);
-        kira_vicinity_list(&g->w.x, g->node[i], 7, list, len);
+        kira_vicinity_list(&g->w.x, g->node[i], 7, list, len, len);
     }
 }
 

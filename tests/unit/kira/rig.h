@@ -23,7 +23,7 @@ struct rig_peer {
     uint32_t ssn;
     uint8_t capabilities;
     bool answers;
-    struct hd_id list[16];
+    struct hd_id list[200];
     uint32_t list_len;
     uint64_t counter; /* of its MACs */
 };
