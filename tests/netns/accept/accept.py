@@ -263,10 +263,16 @@ def stop_process(p):
 
 
 def private_kilobytes(pids):
+    """What the processes keep to themselves, but for the recording: that fills up to its size and no further."""
     total = 0
     for pid in pids:
-        with open(f'/proc/{pid}/smaps_rollup') as f:
-            total += sum(int(line.split()[1]) for line in f if line.startswith('Private_'))
+        with open(f'/proc/{pid}/smaps') as f:
+            recording = False
+            for line in f:
+                if line[0] in '0123456789abcdef':
+                    recording = 'memfd:heddle-recording' in line
+                elif line.startswith('Private_') and not recording:
+                    total += int(line.split()[1])
     return total
 
 
