@@ -72,7 +72,7 @@ def check_includes(layers):
             continue
         for include in INCLUDE.findall(source.read_text()):
             target = target_folder(source, include, layers)
-            if target is None and include.endswith('.skel.h') or target == own:
+            if target is None and include.endswith(('.skel.h', '.made.h')) or target == own:
                 continue
             if target is None:
                 bad.append(f'src/{name}: includes "{include}", which is nowhere below src/')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Our YANG modules as C: embed-yang.py FILE... > own_modules.h (run by Meson)."""
+"""Our YANG modules as C: embed-yang.py FILE... > own_modules.made.h (run by Meson)."""
 import pathlib
 import sys
 

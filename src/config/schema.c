@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The YANG context. Our own modules are part of the program (own_modules.h is made from yang/ when
- * it is built), so they always fit the rows. Published ones are read unchanged from where the
+ * The YANG context. Our own modules are part of the program (own_modules.made.h is made from yang/
+ * when it is built), so they always fit the rows. Published ones are read unchanged from where the
  * system keeps them; a model of which one is missing is left out and said so, the others work.
  *
  * Each leaf, list and root that has a row gets a struct hd_bound at its schema node, so that
@@ -16,7 +16,7 @@
 
 #include "config/read.h"
 #include "lib/base.h"
-#include "own_modules.h" /* made by tools/embed-yang.py */
+#include "own_modules.made.h" /* made by tools/embed-yang.py */
 
 #define SEARCH_DEFAULT                                                                             \
     "/etc/heddle/yang:/usr/share/heddle/yang:/usr/share/yuma/nmda-modules/ietf:"                   \
