@@ -356,8 +356,6 @@ static void learn(struct vrrp_instance *i, const struct vrrp_packet *p,
 {
     i->active_interval = HD_MS(10) * m->interval_cs;
     i->last_source = p->from;
-    if (i->c.checksum == HD_VRRP_CHECKSUM_AUTO && m->version == 3 && p->family == 4)
-        i->pseudo = !m->checksum_plain;
 }
 
 /* Another Active that does not beat us: our answer makes it, and the switches, see that (R29). */
@@ -445,6 +443,9 @@ void vrrp_advert_heard(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i
     i->received++;
     i->zero_received += m->priority == 0;
     vrrp_peer_heard(v, c, i, &p->from, m->priority, VRRP_TYPE);
+    /* R12: also of one that we will not follow, since it must understand that we are better */
+    if (i->c.checksum == HD_VRRP_CHECKSUM_AUTO && m->version == 3 && p->family == 4)
+        i->pseudo = !m->checksum_plain;
     if (i->state == HD_VRRP_ACTIVE)
         heard_as_active(v, c, i, p, m);
     else

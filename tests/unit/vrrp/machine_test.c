@@ -459,6 +459,23 @@ static void checksum_form_is_learnt(void **state)
     rig_free(g);
 }
 
+/* R12: nor do we preempt in a form that the other one drops, or it would stay Active beside us. */
+static void checksum_form_is_learnt_from_worse_ones(void **state)
+{
+    struct rig *g = rig_new(1);
+    struct rig_node *a = rig_node(g, 1), *b = rig_node(g, 2);
+
+    rig_add(b, 1, 4, 51, 100)->checksum = HD_VRRP_CHECKSUM_PSEUDO;
+    assert_int_equal(rig_apply(g, b), 0);
+    rig_run(g, HD_SEC(10));
+    rig_add(a, 1, 4, 51, 200)->checksum = HD_VRRP_CHECKSUM_AUTO;
+    assert_int_equal(rig_apply(g, a), 0);
+    rig_run(g, HD_SEC(10));
+    assert_int_equal(rig_state(g, a, 0), HD_VRRP_ACTIVE);
+    assert_int_equal(rig_state(g, b, 0), HD_VRRP_BACKUP);
+    rig_free(g);
+}
+
 /* R41: tracked interfaces lower the priority, which comes back by the same amount. */
 static void tracking_lowers_the_priority(void **state)
 {
@@ -655,6 +672,7 @@ int main(void)
         cmocka_unit_test(both_versions),
         cmocka_unit_test(version_two),
         cmocka_unit_test(checksum_form_is_learnt),
+        cmocka_unit_test(checksum_form_is_learnt_from_worse_ones),
         cmocka_unit_test(tracking_lowers_the_priority),
         cmocka_unit_test(group_moves_together),
         cmocka_unit_test(restart_is_no_transition),
