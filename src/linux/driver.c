@@ -237,14 +237,18 @@ static void deliver_datagram(struct hd_driver *d, struct hd_driver_port *p,
         !hd_witness_find(&d->witness, u->ifindex, &u->from, u->wall_ns, &g->from_mac)) {
         d->stats.mac_unknown++;
     }
+    p->received++;
+    p->overflow = u->overflow;
+    d->stats.datagrams++;
+    if (!g->routed && !plain && d->fwd != NULL &&
+        !hd_fwd_police(d->fwd, hd_router_model(d->router), g->ifindex, &g->from_mac, d->now)) {
+        return;
+    }
     if (plain) {
         g->key = hd_driver_check_auth(d, g);
     } else if (d->keys.count > 0) {
         g->key = hd_keyring_verify(&d->keys, u->bytes, u->len);
     }
-    p->received++;
-    p->overflow = u->overflow;
-    d->stats.datagrams++;
     hd_driver_deliver(d, &in);
 }
 

@@ -96,6 +96,12 @@ int hd_fwd_poll(struct hd_fwd *f, struct hd_model *m, const struct hd_fwd_sink *
     return f->ops->poll(f, m, sink, budget);
 }
 
+bool hd_fwd_police(struct hd_fwd *f, struct hd_model *m, uint32_t ifindex,
+                   const struct hd_mac *from, hd_time now)
+{
+    return f->ops->police == NULL || f->ops->police(f, m, ifindex, from, now);
+}
+
 uint32_t hd_fwd_counters(struct hd_fwd *f, struct hd_fwd_counter *out, uint32_t max)
 {
     return f->ops->counters(f, out, max);

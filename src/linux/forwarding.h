@@ -98,6 +98,13 @@ struct hd_fwd_sink {
 int hd_fwd_poll(struct hd_fwd *f, struct hd_model *m, const struct hd_fwd_sink *sink,
                 unsigned budget);
 
+/*
+ * Whether a control packet from this station, over this interface, may be looked at now. To be
+ * asked before any work on it; a back-end whose kernel half polices has nothing more to say.
+ */
+HD_MUST_USE bool hd_fwd_police(struct hd_fwd *f, struct hd_model *m, uint32_t ifindex,
+                               const struct hd_mac *from, hd_time now);
+
 /* Counters of the data plane by name, for `counters`: number copied. */
 struct hd_fwd_counter {
     const char *name; /* static */

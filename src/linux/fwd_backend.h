@@ -21,7 +21,7 @@ struct hd_fwd {
     const struct hd_fwd_backend_ops *ops;
 };
 
-/* The functions of forwarding.h with the same meaning; all are present in every back-end. */
+/* The functions of forwarding.h with the same meaning; all are present but where it says so. */
 struct hd_fwd_backend_ops {
     const char *name; /* "ebpf", "tun" */
 
@@ -39,6 +39,9 @@ struct hd_fwd_backend_ops {
     int (*poll_fd)(const struct hd_fwd *f);
     int (*poll)(struct hd_fwd *f, struct hd_model *m, const struct hd_fwd_sink *sink,
                 unsigned budget);
+    /* NULL: control packets are policed before they reach a socket. */
+    bool (*police)(struct hd_fwd *f, struct hd_model *m, uint32_t ifindex,
+                   const struct hd_mac *from, hd_time now);
     uint32_t (*counters)(struct hd_fwd *f, struct hd_fwd_counter *out, uint32_t max);
 };
 

@@ -211,15 +211,25 @@ int hd_fwd_device_prepare(uint32_t ifindex, uint32_t mtu, const char *alias)
     return ask(&r, NULL, NULL);
 }
 
-int hd_fwd_device_mtu(uint32_t ifindex, uint32_t mtu)
+static int set_number(uint32_t ifindex, uint16_t attribute, uint32_t value)
 {
     struct request r;
     struct ifinfomsg *i;
 
     i = mnl_nlmsg_put_extra_header(begin(&r, RTM_NEWLINK, NLM_F_ACK), sizeof *i);
     i->ifi_index = (int)ifindex;
-    mnl_attr_put_u32(r.head, IFLA_MTU, mtu);
+    mnl_attr_put_u32(r.head, attribute, value);
     return ask(&r, NULL, NULL);
+}
+
+int hd_fwd_device_mtu(uint32_t ifindex, uint32_t mtu)
+{
+    return set_number(ifindex, IFLA_MTU, mtu);
+}
+
+int hd_fwd_device_queue(uint32_t ifindex, uint32_t packets)
+{
+    return set_number(ifindex, IFLA_TXQLEN, packets);
 }
 
 /* --- addresses -----------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ HD_MUST_USE int hd_fwd_device_del(uint32_t ifindex);
 /* Up, without neighbour discovery, without an address of the kernel's choice, marked as ours. */
 HD_MUST_USE int hd_fwd_device_prepare(uint32_t ifindex, uint32_t mtu, const char *alias);
 HD_MUST_USE int hd_fwd_device_mtu(uint32_t ifindex, uint32_t mtu);
+/* How many packets may wait in it. */
+HD_MUST_USE int hd_fwd_device_queue(uint32_t ifindex, uint32_t packets);
 
 HD_MUST_USE int hd_fwd_address_add(uint32_t ifindex, const struct hd_ip6 *address);
 /* Removes all IPv6 addresses of a device but this one. */

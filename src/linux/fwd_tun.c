@@ -4,7 +4,9 @@
  * from the links in batches and walks them through fwd_tun_path.c.
  *
  * Changes of the model are in force as soon as they are made, since packets are looked up in the
- * model; `apply` only says so, and keeps the index of admitted neighbours.
+ * model; `apply` only says so, notes them in the image that the next process will adopt, and keeps
+ * the index of admitted neighbours. Nothing is read before that adoption: packets wait in the
+ * device's queue and the socket's buffer.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -111,13 +113,17 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? HD_OK : HD_ESYS;
 }
 
-static int map_memory(struct hd_tun *t, int table)
+static int map_memory(struct hd_tun *t, int table, int image)
 {
     void *at = mmap(NULL, sizeof *t->table, PROT_READ, MAP_SHARED, table, 0);
     if (at == MAP_FAILED) {
         return HD_ESYS;
     }
     t->table = at;
+    t->image = hd_tun_image_map(image);
+    if (t->image == NULL) {
+        return HD_ESYS;
+    }
     /* Only what packets really fill takes memory. */
     at = mmap(NULL, (size_t)HD_TUN_BATCH * HD_TUN_PACKET, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -133,6 +139,7 @@ static void release(struct hd_tun *t)
     if (t->table != NULL) {
         munmap((void *)(uintptr_t)t->table, sizeof *t->table);
     }
+    hd_tun_image_unmap(t->image);
     if (t->buffers != NULL) {
         munmap(t->buffers, (size_t)HD_TUN_BATCH * HD_TUN_PACKET);
     }
@@ -154,7 +161,7 @@ static int prepare(struct hd_tun *t, const struct hd_fwd_handles *h)
     if (getrandom(&t->reports->salt, sizeof t->reports->salt, 0) != sizeof t->reports->salt) {
         return HD_ESYS;
     }
-    int error = map_memory(t, h->fds[HD_TUN_FD_TABLE]);
+    int error = map_memory(t, h->fds[HD_TUN_FD_TABLE], h->fds[HD_TUN_FD_IMAGE]);
     if (error != HD_OK) {
         return error;
     }
@@ -188,6 +195,7 @@ int hd_tun_open(struct hd_fwd **out, const struct hd_fwd_handles *h)
         return error;
     }
     close(h->fds[HD_TUN_FD_TABLE]); /* mapped */
+    close(h->fds[HD_TUN_FD_IMAGE]);
     *out = &t->base;
     return HD_OK;
 }
@@ -201,26 +209,44 @@ void hd_tun_close(struct hd_fwd *base)
     release(t);
 }
 
-/* Nothing is installed outside the router's memory, so a new one finds nothing. */
 int hd_tun_adopt(struct hd_fwd *base, struct hd_model *m, uint8_t owner)
 {
-    return HD_OK;
+    int error = hd_tun_image_adopt(self(base), m, owner);
+    return error == HD_OK ? hd_tun_index_admitted(self(base), m) : error;
 }
 
 void hd_tun_apply(struct hd_fwd *base, struct hd_model *m)
 {
+    struct hd_tun *t = self(base);
     struct hd_change c;
-    bool neighbours = false;
+    bool neighbours = false, changed = false;
     uint32_t generation = m->generation;
     while (hd_model_pull(m, &c)) {
         neighbours = neighbours || c.kind == HD_OBJ_ADJ;
+        changed = true;
+        hd_tun_image_note(t, m, &c);
         hd_model_done(m, &c, HD_OK);
     }
+    if (changed) {
+        hd_tun_image_commit(t, m);
+    }
     /* Without memory nobody is admitted until the next change: safe, and seen in the counters. */
-    if (neighbours && hd_tun_index_admitted(self(base), m) != HD_OK) {
-        self(base)->counters[HD_TUN_DROP_FAILED]++;
+    if (neighbours && hd_tun_index_admitted(t, m) != HD_OK) {
+        t->counters[HD_TUN_DROP_FAILED]++;
     }
     hd_model_realised(m, generation);
+}
+
+bool hd_tun_police(struct hd_fwd *base, struct hd_model *m, uint32_t ifindex,
+                   const struct hd_mac *from, hd_time now)
+{
+    struct hd_tun *t = self(base);
+    t->model = m;
+    bool conforms =
+        hd_tun_conforms(t->reports, ifindex, from, hd_tun_admitted(t, ifindex, from), now);
+    t->model = NULL;
+    t->counters[HD_TUN_DROP_POLICED] += !conforms;
+    return conforms;
 }
 
 /* --- polling

@@ -11,6 +11,7 @@
  *   fwd_tun_echo.c    the echo of neighbours, returned at once
  *   fwd_tun_io.c      queue to the links, writing to kira0
  *   fwd_tun_gso.c     super-packets and unfinished checksums; pure
+ *   fwd_tun_image.c   the tables in memory that outlives the router process
  *   fwd_tun_report.c  what the router hears of: flows and problems, limited
  *
  * How packets come in. One packet socket sees every frame *before* traffic control does; its filter
@@ -52,6 +53,7 @@ enum hd_tun_handle {
     HD_TUN_FD_RECEIVE,
     HD_TUN_FD_SEND,
     HD_TUN_FD_TABLE,
+    HD_TUN_FD_IMAGE,
     HD_TUN_FD_COUNT,
 };
 
@@ -141,8 +143,10 @@ int hd_tun_ecn(uint8_t outer, uint8_t inner);
     X(DROP_GUARD, "drop.guard")                                                                    \
     X(DROP_MALFORMED, "drop.malformed")                                                            \
     X(DROP_ECN, "drop.ecn")                                                                        \
+    X(DROP_POLICED, "drop.policed")                                                                \
     X(DROP_FAILED, "drop.failed")                                                                  \
-    X(REPORTS_LIMITED, "event.limited")
+    X(REPORTS_LIMITED, "event.limited")                                                            \
+    X(TABLES_REFUSED, "forward.tables-refused")
 
 enum hd_tun_counter {
 #define HD_TUN_COUNTER_ENUM(name, text) HD_TUN_##name,
@@ -158,6 +162,7 @@ enum hd_tun_counter {
 #define HD_TUN_FLOW_EVERY      HD_SEC(8)
 #define HD_TUN_LIMITS_MAX      1024
 #define HD_TUN_ECHOES_MAX      256
+#define HD_TUN_STATIONS_MAX    256
 #define HD_TUN_REPORT_RATE_HZ  10 /* about one label or destination and source; */
 #define HD_TUN_REPORT_BURST    5
 #define HD_TUN_REPORTS_RATE_HZ 1000 /* about all */
@@ -176,6 +181,8 @@ struct hd_tun_reports {
         uint64_t about;
         hd_time full_at;
     } limit[HD_TUN_LIMITS_MAX], echo[HD_TUN_ECHOES_MAX];
+    struct hd_tun_limit admitted[HD_TUN_STATIONS_MAX], strange[HD_TUN_STATIONS_MAX];
+    hd_time strangers_full_at;
 };
 
 /* Counts a packet to a destination: the number to report now, or 0. */
@@ -184,11 +191,19 @@ uint64_t hd_tun_note_flow(struct hd_tun_reports *r, const struct hd_ip6 *to, hd_
 bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *packet, hd_time now);
 
 /*
- * Whether an echo of this station may be answered now: 4000 a second, as in the other back-end,
- * whose policing of all control traffic has no counterpart here.
+ * Policing of control traffic, with the figures of the other back-end (bpf/shared/hd_bpf.h): so
+ * much per station; and so much from all that are not admitted together, so that inventing link
+ * addresses is no way out. Stations that are admitted have a table of their own, which strangers
+ * cannot crowd.
  */
-#define HD_TUN_ECHO_RATE_HZ 4000
-#define HD_TUN_ECHO_BURST   2000
+#define HD_TUN_POLICE_RATE_HZ    4000
+#define HD_TUN_POLICE_BURST      2000
+#define HD_TUN_STRANGERS_RATE_HZ 16000
+#define HD_TUN_STRANGERS_BURST   4000
+bool hd_tun_conforms(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                     bool admitted, hd_time now);
+
+/* Whether an echo of this station may be answered now: as many as control packets. */
 bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                         hd_time now);
 
@@ -196,11 +211,15 @@ bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct
  */
 
 struct hd_tun_output; /* fwd_tun_io.c */
+struct hd_tun_image;  /* fwd_tun_image.c */
 
 struct hd_tun {
     struct hd_fwd base; /* first, see fwd_backend.h */
     int device, receive, send, poll;
     const struct hd_tun_table *table;
+    struct hd_tun_image *image;
+    uint32_t noted;   /* records of the apply that is running */
+    bool image_whole; /* it holds what the model held before that apply */
     uint16_t node_prefix, label_prefix;
     struct hd_ip6 own;
 
@@ -231,6 +250,27 @@ int hd_tun_poll_fd(const struct hd_fwd *base);
 int hd_tun_poll(struct hd_fwd *base, struct hd_model *m, const struct hd_fwd_sink *sink,
                 unsigned budget);
 uint32_t hd_tun_counters(struct hd_fwd *base, struct hd_fwd_counter *out, uint32_t max);
+
+/* --- the tables over a restart (fwd_tun_image.c) -------------------------------------------------
+ */
+
+/* Set-up half: the memory, as a descriptor, or HD_ESYS. It fits every table that a model can hold;
+ * only what is written takes memory. */
+HD_MUST_USE int hd_tun_image_make(void);
+/* NULL: it cannot be mapped, or has another size. The descriptor stays the caller's. */
+struct hd_tun_image *hd_tun_image_map(int fd);
+void hd_tun_image_unmap(struct hd_tun_image *i);
+/* Puts what it holds into an empty model as adopted: 0 (also when it was refused, which is counted)
+ * or an hd_error of the model. */
+HD_MUST_USE int hd_tun_image_adopt(struct hd_tun *t, struct hd_model *m, uint8_t owner);
+/* Notes a pulled change, before hd_model_done... */
+void hd_tun_image_note(struct hd_tun *t, const struct hd_model *m, const struct hd_change *c);
+/* ...and puts all that were noted into force together. */
+void hd_tun_image_commit(struct hd_tun *t, const struct hd_model *m);
+
+/* hd_fwd_police. */
+bool hd_tun_police(struct hd_fwd *base, struct hd_model *m, uint32_t ifindex,
+                   const struct hd_mac *from, hd_time now);
 
 /* MTU of a KIRA link; 0 when the interface is none. */
 uint32_t hd_tun_mtu(const struct hd_tun *t, uint32_t ifindex);

@@ -394,16 +394,27 @@ static void labelled(struct hd_tun *t, struct hd_tun_packet *p)
     }
 }
 
+static bool is_control(const struct hd_tun_packet *p)
+{
+    return p->bytes[AT_NEXT_HEADER] == IPPROTO_UDP && p->len >= HD_IP6_BYTES + 4 &&
+           prefix_at(p->bytes, HD_IP6_BYTES + 2) == HD_KIRA_UDP_PORT;
+}
+
 /*
  * One-hop traffic. Plain packets for another node's address are a route on its way out or a lie:
  * nobody has to lower their hop limit, so they are not sent on. Those for foreign prefixes are for
  * hosts behind us and go to the kernel's routing; link-local and multicast destinations with a
  * node's source are dropped, because on kira0 they would mean another link.
  */
-static void plain(struct hd_tun *t, struct hd_tun_packet *p)
+static void plain(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
+                  const struct hd_mac *from)
 {
     struct hd_ip6 to = address_at(p->bytes, AT_DESTINATION);
     bool ours = hd_ip6_equal(&to, &t->own);
+    if (is_control(p) && !hd_tun_conforms(t->reports, ifindex, from, true, t->now)) {
+        drop(t, HD_TUN_DROP_POLICED);
+        return;
+    }
     if ((!ours && prefix_at(p->bytes, AT_DESTINATION) == t->node_prefix) || is_multicast(&to) ||
         hd_ip6_is_link_local(&to)) {
         drop(t, HD_TUN_DROP_NOT_OURS);
@@ -430,6 +441,6 @@ void hd_tun_from_link(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifinde
     if (prefix_at(p->bytes, AT_DESTINATION) == t->label_prefix) {
         labelled(t, p);
     } else {
-        plain(t, p);
+        plain(t, p, ifindex, from);
     }
 }

@@ -72,13 +72,35 @@ bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *p
     return true;
 }
 
+bool hd_tun_conforms(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                     bool admitted, hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
+    struct hd_tun_limit *l =
+        limit_place(admitted ? r->admitted : r->strange, HD_TUN_STATIONS_MAX, about, now);
+    hd_time one, all;
+    if (!bucket_has(l->full_at, now, HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST, &one)) {
+        return false;
+    }
+    l->full_at = one;
+    if (admitted) {
+        return true;
+    }
+    if (!bucket_has(r->strangers_full_at, now, HD_TUN_STRANGERS_RATE_HZ, HD_TUN_STRANGERS_BURST,
+                    &all)) {
+        return false;
+    }
+    r->strangers_full_at = all;
+    return true;
+}
+
 bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                         hd_time now)
 {
     uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
     struct hd_tun_limit *l = limit_place(r->echo, HD_TUN_ECHOES_MAX, about, now);
     hd_time after;
-    if (!bucket_has(l->full_at, now, HD_TUN_ECHO_RATE_HZ, HD_TUN_ECHO_BURST, &after)) {
+    if (!bucket_has(l->full_at, now, HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST, &after)) {
         return false;
     }
     l->full_at = after;

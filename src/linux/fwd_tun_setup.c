@@ -9,7 +9,9 @@
  * before 6.11, which refuse it on devices that cannot do checksums.
  *
  * The device is persistent: it stays, with its address and the sockets bound to it, while nobody
- * reads. Packets are not forwarded then; that is the price of this back-end.
+ * reads. Packets are not forwarded then; that is the price of this back-end. They wait for the next
+ * router process in the device's queue and the socket's buffer, which hold some thousand each, and
+ * that process finds the tables in the image (fwd_tun_image.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +34,7 @@
 #define DEFAULT_LINK_MTU 1500
 #define LINK_MTU_MIN     (HD_INNER_MTU + HD_ENCAP_BYTES)
 #define RECEIVE_BYTES    (4 * 1024 * 1024)
+#define DEVICE_QUEUE     2000 /* packets that the device holds while the router is replaced */
 
 struct guard {
     uint32_t ifindex;
@@ -98,6 +101,9 @@ static int configure_device(struct tun_setup *s, char *why)
         /* An adopted device has its MTU, and its links will be told again. */
         uint32_t mtu = d.alias[0] != 0 ? d.mtu : device_mtu(s);
         error = hd_fwd_device_prepare(d.ifindex, mtu, HD_FWD_ALIAS);
+    }
+    if (error == HD_OK) {
+        error = hd_fwd_device_queue(s->ifindex, DEVICE_QUEUE);
     }
     if (error == HD_OK) {
         error = hd_fwd_address_add(s->ifindex, &s->own);
@@ -288,9 +294,11 @@ static int open_new(struct tun_setup *s, char *why)
     s->fds[HD_TUN_FD_RECEIVE] = open_receive(s);
     s->fds[HD_TUN_FD_SEND] = open_send();
     s->fds[HD_TUN_FD_TABLE] = open_table();
+    s->fds[HD_TUN_FD_IMAGE] = hd_tun_image_make();
     for (unsigned i = 0; i < HD_TUN_FD_COUNT; i++) {
         if (s->fds[i] < 0) {
-            return hd_fwd_why(why, HD_ESYS, "cannot open a packet socket: %s", strerror(errno));
+            return hd_fwd_why(why, HD_ESYS, "cannot open a packet socket or memory: %s",
+                              strerror(errno));
         }
     }
     return HD_OK;
@@ -456,5 +464,6 @@ const struct hd_fwd_backend_ops hd_fwd_tun_ops = {
     .apply = hd_tun_apply,
     .poll_fd = hd_tun_poll_fd,
     .poll = hd_tun_poll,
+    .police = hd_tun_police,
     .counters = hd_tun_counters,
 };

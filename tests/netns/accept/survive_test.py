@@ -76,9 +76,8 @@ def kill_role(lab, role, limit_ms):
     result, took = under_flow(lab, action)
     remark = f'complete after {took} ms; {result["lost"]} of {result["sent"]} lost, longest gap ' \
              f'{result["longest-gap-ms"]:.0f} ms'
-    # The TUN's data plane is the router process itself: packets wait in the device while it is away.
-    allowed = 0 if lab.suite.backend == 'ebpf' or role != 'router' else result['sent']
-    expect(result['lost'] <= allowed, remark)
+    # The TUN's data plane is the router process itself: packets wait for its successor, which finds the tables.
+    expect(result['lost'] == 0, remark)
     watch.unnoticed()
     expect(took <= limit_ms, remark)
     return remark
@@ -95,7 +94,7 @@ def restart(lab):
 
     result, took = under_flow(lab, action)
     remark = f'complete after {took} ms; {result["lost"]} of {result["sent"]} lost'
-    expect(result['lost'] == 0 or lab.suite.backend == 'tun', remark)
+    expect(result['lost'] == 0, remark)
     watch.unnoticed()
     return remark
 
