@@ -43,6 +43,7 @@ static const struct hd_column driver_columns[] = {
     HD_COLUMN(S, label_prefix, HEX, "label-prefix", .heading = "LABEL PREFIX"),
     HD_COLUMN(S, interfaces, UINT, "interfaces", .heading = "INTERFACES"),
     HD_COLUMN(S, interfaces_used, UINT, "interfaces-used", .heading = "USED"),
+    HD_COLUMN(S, foreign, UINT, "foreign", .heading = "FOREIGN"),
     HD_COLUMN(S, pool_used_bytes, UINT, "pool-used-bytes", .heading = "POOL", .unit = "bytes"),
     HD_COLUMN(S, pool_live_bytes, UINT, "pool-live-bytes", .heading = "LIVE", .unit = "bytes"),
     HD_COLUMN(S, pool_size_bytes, UINT, "pool-size-bytes", .heading = "SIZE", .unit = "bytes"),
@@ -100,6 +101,19 @@ static const struct hd_column interface_columns[] = {
 #undef S
 };
 
+static const struct hd_enum_name foreign_names[] = {
+    [HD_FOREIGN_ADDRESS] = {"address", NULL, HD_TONE_BAD},
+    [HD_FOREIGN_ROUTE] = {"route", NULL, HD_TONE_BAD},
+};
+
+static const struct hd_column foreign_columns[] = {
+#define S struct hd_row_foreign
+    HD_COLUMN(S, kind, ENUM, "kind", .heading = "KIND", .flags = HD_SHOW, HD_NAMES(foreign_names)),
+    HD_COLUMN(S, prefix, CHARS, "prefix", .heading = "PREFIX", .flags = HD_KEY | HD_SHOW),
+    HD_COLUMN(S, interface, CHARS, "interface", .heading = "INTERFACE", .flags = HD_SHOW),
+#undef S
+};
+
 static const struct hd_list lists[] = {
     HD_LIST(HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS, "status", "The driver in one row.",
             struct hd_row_driver, driver_columns, HD_LIST_ONE),
@@ -113,6 +127,9 @@ static const struct hd_list lists[] = {
     HD_LIST(HD_CORE_DRIVER, HD_DRIVER_LIST_INTERFACES, "interfaces",
             "Interfaces as the system process sees them.", struct hd_in_interface,
             interface_columns, 0),
+    HD_LIST(HD_CORE_DRIVER, HD_DRIVER_LIST_FOREIGN, "foreign",
+            "Addresses and routes of others in the fabric's prefixes.", struct hd_row_foreign,
+            foreign_columns, 0),
 };
 
 const struct hd_lists hd_lists_driver = {HD_CORE_DRIVER, "daemon", lists, HD_ARRAY_LEN(lists)};

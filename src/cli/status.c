@@ -114,6 +114,30 @@ static void numbers_lines(const struct hd_cli *c, const json_t *s)
            number(s, "labels-precomputed"));
 }
 
+/* The command that removes it, for copying. */
+static void foreign_lines(const struct hd_cli *c, const json_t *s)
+{
+    const json_t *rows = json_object_get(s, "foreign");
+    long long more = number(json_object_get(s, "daemon"), "foreign");
+    size_t i;
+    json_t *f;
+
+    more -= (long long)json_array_size(rows);
+    json_array_foreach(rows, i, f)
+    {
+        const char *name = text(f, "interface"), *prefix = text(f, "prefix");
+        bool address = strcmp(text(f, "kind"), "address") == 0;
+        label(c, i == 0 ? "Foreign" : "");
+        printf("%s%s%s%s%s is cut off%s (remove it: ip -6 %s del %s%s%s)\n", hd_colour(c, "bad"),
+               address ? "" : "route ", prefix, *name ? " on " : "", name, hd_colour_end(c),
+               address ? "addr" : "route", prefix, *name ? " dev " : "", name);
+    }
+    if (more > 0) {
+        label(c, "");
+        printf("and %lld more\n", more);
+    }
+}
+
 static void daemon_lines(const struct hd_cli *c, const json_t *d)
 {
     if (!json_is_object(d))
@@ -155,6 +179,7 @@ static void print_status(const struct hd_cli *c, const json_t *s)
     numbers_lines(c, s);
     names_line(c, json_object_get(s, "interfaces"));
     left_out_lines(c, json_object_get(s, "left-out"));
+    foreign_lines(c, s);
     daemon_lines(c, json_object_get(s, "daemon"));
     processes_line(c, json_object_get(s, "processes"));
 }

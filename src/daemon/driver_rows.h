@@ -20,6 +20,7 @@ enum hd_driver_list {
     HD_DRIVER_LIST_SOCKETS,    /* struct hd_row_socket */
     HD_DRIVER_LIST_COUNTERS,   /* struct hd_channel_counter: driver's and data plane's */
     HD_DRIVER_LIST_INTERFACES, /* struct hd_in_interface: all that the system process told */
+    HD_DRIVER_LIST_FOREIGN,    /* struct hd_row_foreign: the first HD_FOREIGN_MAX */
 };
 
 struct hd_row_driver {
@@ -34,6 +35,7 @@ struct hd_row_driver {
     uint32_t kira0_ifindex;
     uint16_t node_prefix, label_prefix;
     uint32_t interfaces, interfaces_used;
+    uint32_t foreign; /* addresses and routes of others in our prefixes */
     uint64_t pool_used_bytes, pool_live_bytes, pool_size_bytes;
     hd_time uptime_ns; /* of the router process */
 };
@@ -52,6 +54,20 @@ struct hd_row_process {
     hd_time uptime_ns;
     /* How the predecessor ended: signal number, or 0x100 + exit status; 0: there was none. */
     uint32_t last_end;
+};
+
+#define HD_FOREIGN_MAX 8
+
+enum hd_foreign_kind {
+    HD_FOREIGN_ADDRESS = 1,
+    HD_FOREIGN_ROUTE,
+};
+
+/* What others put inside our prefixes while we run. */
+struct hd_row_foreign {
+    uint8_t kind;       /* enum hd_foreign_kind */
+    char interface[16]; /* "": none */
+    char prefix[52];    /* "fc00::1/64" */
 };
 
 struct hd_row_socket {

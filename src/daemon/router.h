@@ -90,7 +90,7 @@ struct hd_router_role {
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
     struct hd_row_foreign foreign[HD_FOREIGN_MAX];
-    uint32_t foreign_count; /* of all */
+    uint32_t foreign_count;         /* of all */
     struct hd_router_config config; /* that is coming in */
     char sandbox[48];
     void *buffer; /* HD_CHANNEL_MAX: a record that came */

@@ -29,6 +29,7 @@ static void fill_status(struct hd_router_role *r, struct hd_row_driver *row)
     row->node_prefix = r->begin.node_prefix;
     row->label_prefix = r->begin.label_prefix;
     row->interfaces = r->interface_count;
+    row->foreign = r->foreign_count;
     for (uint32_t i = 0; i < r->interface_count; i++) {
         row->interfaces_used += r->interfaces[i].i.usable;
     }
@@ -154,6 +155,17 @@ static uint32_t interface_rows(struct hd_router_role *r, struct hd_row_cursor *c
     return n;
 }
 
+static uint32_t foreign_rows(struct hd_router_role *r, struct hd_row_cursor *cursor,
+                             struct hd_row_foreign *out, uint32_t max)
+{
+    uint32_t n = 0, all = HD_MIN(r->foreign_count, (uint32_t)HD_FOREIGN_MAX);
+    for (; cursor->a < all && n < max; cursor->a++) {
+        out[n++] = r->foreign[cursor->a];
+    }
+    cursor->end = cursor->a >= all;
+    return n;
+}
+
 uint32_t hd_router_driver_rows(struct hd_router_role *r, uint16_t list,
                                struct hd_row_cursor *cursor, void *out, uint32_t max)
 {
@@ -162,6 +174,9 @@ uint32_t hd_router_driver_rows(struct hd_router_role *r, uint16_t list,
     }
     if (list == HD_DRIVER_LIST_INTERFACES) {
         return interface_rows(r, cursor, out, max);
+    }
+    if (list == HD_DRIVER_LIST_FOREIGN) {
+        return foreign_rows(r, cursor, out, max);
     }
     if (!r->started) { /* the rest is about the driver */
         cursor->end = true;

@@ -39,6 +39,7 @@ static const struct {
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS, sizeof(struct hd_row_socket)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_COUNTERS, sizeof(struct hd_channel_counter)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_INTERFACES, sizeof(struct hd_in_interface)},
+    {HD_CORE_DRIVER, HD_DRIVER_LIST_FOREIGN, sizeof(struct hd_row_foreign)},
 };
 
 uint32_t hd_row_size(uint16_t core, uint16_t list)

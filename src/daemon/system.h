@@ -7,6 +7,7 @@
  *
  *   system.c           start, loop, the channel to the keeper
  *   system_kernel.c    netlink: interfaces, foreign routes and addresses, loss of our own
+ *   system_foreign.c   addresses and routes of others in our prefixes
  *   system_router.c    the channel to the router
  *   system_ports.c     sockets and their groups
  */
@@ -14,6 +15,7 @@
 #define HD_DAEMON_SYSTEM_H
 
 #include "daemon/channel.h"
+#include "daemon/driver_rows.h"
 #include "daemon/options.h"
 #include "daemon/settings.h"
 #include "linux/event_loop.h"
@@ -58,6 +60,8 @@ struct hd_system {
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
     hd_time looked_at, reconcile_at;
+    struct hd_row_foreign foreign[HD_FOREIGN_MAX], foreign_told[HD_FOREIGN_MAX];
+    uint32_t foreign_count, foreign_told_count;
     bool own_address_seen, node_route_seen, label_route_seen; /* in the dump that runs */
     bool stop, keep;
     int exit_status;
@@ -88,6 +92,16 @@ void hd_system_flush_mtu_routes(struct hd_system *s);
 /* A new channel to the router: tells it everything. */
 void hd_system_router_connect(struct hd_system *s, int fd);
 void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_interface *i);
+void hd_system_router_tell_foreign(struct hd_system *s);
+
+/* A look at the kernel begins: what is foreign will be seen again. */
+void hd_system_foreign_begin(struct hd_system *s);
+/* Logs it, and keeps it for the router. */
+void hd_system_foreign_seen(struct hd_system *s, enum hd_foreign_kind kind,
+                            const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex);
+/* Tells the router if something has changed. */
+void hd_system_foreign_tell(struct hd_system *s);
+
 /* Leaves; the keeper starts us again, and the new instance sets things right. */
 void hd_system_begin_anew(struct hd_system *s, bool keep, const char *cause);
 

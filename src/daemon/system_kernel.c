@@ -55,15 +55,6 @@ static const char *interface_name(struct hd_system *s, uint32_t ifindex)
     return i != NULL ? i->link.name : "no interface";
 }
 
-/* At the start such things are refused; later they are said, with every look again. */
-static void tell_foreign(struct hd_system *s, const char *what, const struct hd_ip6 *prefix,
-                         uint8_t len, uint32_t ifindex)
-{
-    char text[HD_IP6_TEXT];
-    hd_log_line(&s->log, HD_LOG_WARNING, what, "prefix=%s/%u interface=%s effect=\"cut off\"",
-                hd_ip6_format(prefix, text), len, interface_name(s, ifindex));
-}
-
 static void on_link(void *user, const struct hd_link_facts *f)
 {
     struct hd_system *s = user;
@@ -85,8 +76,12 @@ static void on_address(void *user, const struct hd_address_facts *f)
             hd_system_begin_anew(s, true, "own-address-vanished");
         }
     }
-    if (!f->gone && f->ifindex != s->interfaces.kira0 && is_ours(s, &f->address)) {
-        tell_foreign(s, "foreign-address", &f->address, f->len, f->ifindex);
+    if (f->ifindex != s->interfaces.kira0 && is_ours(s, &f->address)) {
+        if (f->gone) {
+            look_soon(s);
+        } else {
+            hd_system_foreign_seen(s, HD_FOREIGN_ADDRESS, &f->address, f->len, f->ifindex);
+        }
     }
     hd_interfaces_address(&s->interfaces, f);
 }
@@ -111,10 +106,14 @@ static void on_route(void *user, const struct hd_route_facts *f)
         if (f->gone) {
             look_soon(s);
         }
-    } else if (f->family == AF_INET6 && f->len >= 16 && !f->gone && f->table == RT_TABLE_MAIN &&
+    } else if (f->family == AF_INET6 && f->len >= 16 && f->table == RT_TABLE_MAIN &&
                f->protocol != RTPROT_KERNEL && f->protocol != HD_ROUTE_PROTOCOL &&
                f->ifindex != s->interfaces.kira0 && is_ours(s, &f->to)) {
-        tell_foreign(s, "foreign-route", &f->to, f->len, f->ifindex);
+        if (f->gone) {
+            look_soon(s);
+        } else {
+            hd_system_foreign_seen(s, HD_FOREIGN_ROUTE, &f->to, f->len, f->ifindex);
+        }
     }
 }
 
@@ -203,6 +202,7 @@ static int look(struct hd_system *s)
     int error;
     s->looked_at = hd_clock_now();
     s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
+    hd_system_foreign_begin(s);
     hd_interfaces_dump_begin(&s->interfaces);
     error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES, &sink) : error;
@@ -268,6 +268,7 @@ static void on_news(void *user, uint32_t events)
         look_soon(s);
     }
     hd_interfaces_tell(&s->interfaces);
+    hd_system_foreign_tell(s);
 }
 
 int hd_system_kernel_open(struct hd_system *s)
@@ -316,6 +317,7 @@ void hd_system_reconcile(struct hd_system *s)
         return;
     }
     hd_interfaces_tell(&s->interfaces);
+    hd_system_foreign_tell(s);
     if (s->fwd == NULL || s->stop) {
         return;
     }

@@ -97,6 +97,13 @@ void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_int
     (void)tell(s, HD_MSG_INTERFACE, &m, NULL, 0);
 }
 
+void hd_system_router_tell_foreign(struct hd_system *s)
+{
+    struct hd_msg_foreign m = {.count = s->foreign_count};
+    uint32_t n = HD_MIN(s->foreign_count, (uint32_t)HD_FOREIGN_MAX);
+    (void)tell(s, HD_MSG_FOREIGN, &m, s->foreign, n * sizeof s->foreign[0]);
+}
+
 /* --- requests ------------------------------------------------------------------------------------
  */
 
@@ -215,6 +222,7 @@ void hd_system_router_connect(struct hd_system *s, int fd)
     for (uint32_t i = 0; i < s->interfaces.len; i++) {
         hd_system_router_tell_interface(s, &s->interfaces.v[i].told);
     }
+    hd_system_router_tell_foreign(s);
     (void)tell(s, HD_MSG_SYNCED, NULL, NULL, 0);
     /* Whoever comes after this router finds the data plane as this one leaves it. */
     s->adopted = true;

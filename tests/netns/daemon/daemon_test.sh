@@ -161,10 +161,7 @@ kill_role() { # role
 }
 for role in manage system router router; do
     check "$role killed: complete within 1 s" kill_role $role
-    # In the TUN back-end the router process is the data plane.
-    if [ "$backend" = ebpf ] || [ $role != router ]; then
-        check "$role killed: no packet lost" no_loss "$dir/ping"
-    fi
+    check "$role killed: no packet lost" no_loss "$dir/ping"
     check "$role killed: b is reached" within 5000 reaches a "$b"
 done
 
@@ -182,7 +179,7 @@ all_new() {
     [ -z "$(comm -12 <(echo "$pids") <(pgrep -P $keeper_a | sort))" ]
 }
 check 'SIGHUP: all processes are new' all_new
-[ "$backend" = ebpf ] && check 'SIGHUP: no packet lost' no_loss "$dir/ping"
+check 'SIGHUP: no packet lost' no_loss "$dir/ping"
 
 keeper_dies() {
     local children before p
@@ -213,6 +210,18 @@ check 'kira0 deleted: it is made anew' within 5000 kira0_is_there
 check 'kira0 deleted: b is reached' within 8000 reaches a "$b"
 in_ns a ip -6 addr flush dev kira0 scope global
 check 'address removed: b is reached' within 8000 reaches a "$b"
+
+foreign_said() { h a status | grep -A 1 '^Foreign' | grep -F -- "$1"; }
+foreign_gone() { ! h a status | grep '^Foreign'; }
+in_ns a ip addr add fc00:5::1/64 dev "${base}va" nodad
+check 'a foreign address that appears: status says how to remove it' \
+    within 3000 foreign_said "fc00:5::1/64 on ${base}va is cut off (remove it: ip -6 addr del fc00:5::1/64 dev ${base}va)"
+in_ns a ip -6 route add fcaa:5::/32 dev "${base}va" proto static
+check 'a foreign route that appears: status says how to remove it' \
+    within 3000 foreign_said "(remove it: ip -6 route del fcaa:5::/32 dev ${base}va)"
+in_ns a ip addr del fc00:5::1/64 dev "${base}va"
+in_ns a ip -6 route del fcaa:5::/32 dev "${base}va"
+check 'once both are gone status says nothing' within 5000 foreign_gone
 
 listed() { h a interfaces | grep -q "$1.*$2"; }
 ip link add "${base}wa" netns ${base}a type veth peer name "${base}wb" netns ${base}b

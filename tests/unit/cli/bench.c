@@ -110,8 +110,11 @@ static void kira_rows(int fd, const struct hd_msg_rows_req *q)
 
 static void driver_rows(int fd, const struct hd_msg_rows_req *q)
 {
-    struct hd_row_driver d = {
-        .backend = "ebpf", .core = "kira", .features = "transit tc", .node_prefix = 0xfc00};
+    struct hd_row_driver d = {.backend = "ebpf",
+                              .core = "kira",
+                              .features = "transit tc",
+                              .node_prefix = 0xfc00,
+                              .foreign = 5};
     struct hd_row_process p[2] = {{"keeper", HD_PROCESS_READY, 10, 0, 0, 0},
                                   {"router", HD_PROCESS_READY, (uint32_t)getpid(), 2, 0, 9}};
     struct hd_channel_counter c[1] = {{"policed", 3}};
@@ -119,6 +122,8 @@ static void driver_rows(int fd, const struct hd_msg_rows_req *q)
     struct hd_in_interface i[2] = {
         {.ifindex = 2, .name = "eth0", .why_not = HD_IF_DEFAULT_ROUTE, .mtu = 1500},
         {.ifindex = 3, .name = "eth1", .usable = true, .up = true, .mtu = 1500}};
+    struct hd_row_foreign f[2] = {{HD_FOREIGN_ADDRESS, "eth0", "fc00:5::1/64"},
+                                  {HD_FOREIGN_ROUTE, "", "fcaa:5::/32"}};
 
     switch (q->list) {
     case HD_DRIVER_LIST_STATUS:
@@ -132,6 +137,9 @@ static void driver_rows(int fd, const struct hd_msg_rows_req *q)
         break;
     case HD_DRIVER_LIST_INTERFACES:
         all_rows(fd, q, i, 2, sizeof i[0]);
+        break;
+    case HD_DRIVER_LIST_FOREIGN:
+        all_rows(fd, q, f, 2, sizeof f[0]);
         break;
     default:
         all_rows(fd, q, &s, 1, sizeof s);

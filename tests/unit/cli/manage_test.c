@@ -212,7 +212,7 @@ static void cursors_are_ours_alone(void **state)
 static void status_is_composed(void **state)
 {
     struct line l = dial();
-    json_t *o, *s, *left;
+    json_t *o, *s, *left, *foreign;
 
     (void)state;
     say(&l, "{\"command\":\"status\"}\n");
@@ -232,6 +232,11 @@ static void status_is_composed(void **state)
     assert_string_equal(text(left, "name"), "eth0");
     assert_string_equal(text(left, "why"), "carries the default route");
     assert_string_equal(text(left, "include-with"), "--interface eth0");
+    assert_int_equal(json_array_size(json_object_get(s, "foreign")), 2);
+    foreign = json_array_get(json_object_get(s, "foreign"), 0);
+    assert_string_equal(text(foreign, "kind"), "address");
+    assert_string_equal(text(foreign, "prefix"), "fc00:5::1/64");
+    assert_string_equal(text(foreign, "interface"), "eth0");
     json_decref(o);
     hang_up(&l);
 }
