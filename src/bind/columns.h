@@ -42,7 +42,7 @@ struct hd_lists {
 };
 
 extern const struct hd_lists hd_lists_kira, hd_lists_model, hd_lists_sample, hd_lists_driver,
-    hd_lists_bfd;
+    hd_lists_bfd, hd_lists_vrrp;
 
 /* A list of configuration that is shown as well. */
 extern const struct hd_list hd_list_sample_objects;

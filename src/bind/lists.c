@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const struct hd_lists *const registered[] = {
-    &hd_lists_kira, &hd_lists_model, &hd_lists_sample, &hd_lists_driver, &hd_lists_bfd,
+    &hd_lists_kira,   &hd_lists_model, &hd_lists_sample,
+    &hd_lists_driver, &hd_lists_bfd,   &hd_lists_vrrp,
 };
 
 const struct hd_list *hd_list_at(size_t i)

@@ -23,6 +23,8 @@ static const struct hd_cli_command commands[] = {
     {"sockets", "", "sockets of the router process", "wide ", 0, 0, hd_cli_list},
     {"show", "CORE LIST", "any list of any core", "wide ", 2, 2, hd_cli_show},
     {"bfd", "[sessions|counters|summary]", "sessions of BFD", "wide all ", 0, 1, hd_cli_protocol},
+    {"vrrp", "[routers|peers|counters|summary]", "virtual routers", "wide all ", 0, 1,
+     hd_cli_protocol},
     {"metrics", "", "counters and states as OpenMetrics", "", 0, 0, hd_cli_metrics},
     {"ping", "NODE [-c N] [-i MS]", "asks a node for answers", "count interval timeout ", 1, 1,
      hd_cli_ping},

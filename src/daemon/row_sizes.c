@@ -6,6 +6,7 @@
 #include "core/bfd/bfd.h"
 #include "core/kira/kira.h"
 #include "core/sample/sample.h"
+#include "core/vrrp/vrrp.h"
 #include "daemon/channel.h"
 #include "daemon/driver_rows.h"
 #include "lib/base.h"
@@ -34,6 +35,12 @@ static const struct {
     {HD_CORE_BFD, HD_BFD_LIST_COUNTERS, sizeof(struct hd_bfd_row_counter)},
     {HD_CORE_BFD, HD_BFD_LIST_SUMMARY, sizeof(struct hd_bfd_row_summary)},
     {HD_CORE_BFD, HD_BFD_LIST_EVENT, sizeof(struct hd_bfd_row_event)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_ROUTERS, sizeof(struct hd_vrrp_row_router)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_PEERS, sizeof(struct hd_vrrp_row_peer)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_COUNTERS, sizeof(struct hd_vrrp_row_counter)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_SUMMARY, sizeof(struct hd_vrrp_row_summary)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_EVENT, sizeof(struct hd_vrrp_row_event)},
+    {HD_CORE_VRRP, HD_VRRP_LIST_ERROR, sizeof(struct hd_vrrp_row_error)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS, sizeof(struct hd_row_driver)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_PROCESSES, sizeof(struct hd_row_process)},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS, sizeof(struct hd_row_socket)},

@@ -357,6 +357,21 @@ static void put_into_force(struct vrrp *v, struct hd_ctx *c, struct plan *p)
     v->notices_per_s = p->head->notices_per_s != 0 ? p->head->notices_per_s : HD_VRRP_NOTICES_PER_S;
 }
 
+int vrrp_check(struct hd_ctx *c, const void *config, uint32_t len)
+{
+    struct plan p = {0};
+
+    if (!read_parts(&p, config, len))
+        return HD_EINVAL;
+    size_t bytes = HD_MAX(p.head->instance_count, 1u) * sizeof *p.next;
+    p.next = hd_pool_alloc(c->pool, bytes);
+    if (p.next == NULL)
+        return HD_ENOMEM;
+    int error = check_all(&p);
+    hd_pool_free(c->pool, p.next, bytes);
+    return error;
+}
+
 int vrrp_configure(struct vrrp *v, struct hd_ctx *c, const void *config, uint32_t len)
 {
     struct plan p = {0};

@@ -138,9 +138,10 @@ static uint32_t counter_rows(const struct vrrp *v, struct hd_row_cursor *cursor,
 
     for (; n < max && cursor->a < HD_ARRAY_LEN(names); cursor->a++, n++) {
         bool is_drop = cursor->a < VRRP_DROP_COUNT;
-        out[n] = (struct hd_vrrp_row_counter){names[cursor->a],
-                                              is_drop ? v->drops[cursor->a]
-                                                      : v->counts[cursor->a - VRRP_DROP_COUNT]};
+        const char *name = names[cursor->a];
+        memset(&out[n], 0, sizeof out[n]);
+        memcpy(out[n].name, name, HD_MIN(strlen(name), sizeof out[n].name - 1));
+        out[n].value = is_drop ? v->drops[cursor->a] : v->counts[cursor->a - VRRP_DROP_COUNT];
     }
     cursor->end = cursor->a >= HD_ARRAY_LEN(names);
     return n;

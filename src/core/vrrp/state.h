@@ -259,6 +259,8 @@ void vrrp_disarm(struct vrrp *v, struct vrrp_instance *i, enum vrrp_timer kind);
 /* --- config.c ----------------------------------------------------------------------------------
  */
 
+/* Whether vrrp_configure would take it, memory aside. */
+int vrrp_check(struct hd_ctx *c, const void *config, uint32_t len);
 int vrrp_configure(struct vrrp *v, struct hd_ctx *c, const void *config, uint32_t len);
 /* Takes an instance out: last words, model object, memory. It must not be in the table any more. */
 void vrrp_instance_free(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i);

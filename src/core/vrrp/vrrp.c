@@ -205,6 +205,11 @@ static void input(void *state, struct hd_ctx *c, const struct hd_input *in)
     }
 }
 
+static int check(const void *state, struct hd_ctx *c, const void *config, uint32_t len)
+{
+    return vrrp_check(c, config, len);
+}
+
 static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
 {
     return vrrp_configure(state, c, config, len);
@@ -246,6 +251,7 @@ const struct hd_core_ops hd_vrrp_ops = {
     .input = input,
     .due = due,
     .work = work,
+    .check = check,
     .configure = configure,
     .rows = vrrp_rows,
     .stop = stop,

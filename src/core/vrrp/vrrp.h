@@ -77,8 +77,8 @@ struct hd_vrrp_instance_config {
 
 enum hd_vrrp_track_kind {
     HD_VRRP_TRACK_INTERFACE = 1, /* down: no carrier, or gone */
-    HD_VRRP_TRACK_NETWORK,       /* down: no route to this prefix */
-    HD_VRRP_TRACK_BFD,           /* down: a session of single hop to this address is not up */
+    HD_VRRP_TRACK_NETWORK,       /* down: no route to this prefix; refused, not made yet */
+    HD_VRRP_TRACK_BFD,           /* down: a session of single hop to this address broke (R65) */
 };
 
 /* What lowers the priority of a virtual router while it is down (R41). */
@@ -214,7 +214,7 @@ struct hd_vrrp_row_peer {
 };
 
 struct hd_vrrp_row_counter {
-    const char *name; /* static */
+    char name[48]; /* rows cross processes */
     uint64_t value;
 };
 

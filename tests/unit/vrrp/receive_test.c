@@ -434,6 +434,7 @@ static void bad_configurations_change_nothing(void **state)
 #define REFUSED(change)                                                                            \
     do {                                                                                           \
         change;                                                                                    \
+        assert_int_equal(rig_check(g, n), HD_EINVAL);                                              \
         assert_int_equal(rig_apply(g, n), HD_EINVAL);                                              \
         *c = good;                                                                                 \
     } while (0)

@@ -332,6 +332,13 @@ int rig_apply(struct rig *g, struct rig_node *n)
     return error;
 }
 
+int rig_check(struct rig *g, struct rig_node *n)
+{
+    static _Alignas(8) uint8_t buf[sizeof(struct rig_config)];
+
+    return hd_router_check(n->r, HD_CORE_VRRP, buf, packed(n, buf), g->now);
+}
+
 static void forget_router(struct rig *g, struct rig_node *n)
 {
     hd_fx_clear(&n->fx);

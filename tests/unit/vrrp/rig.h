@@ -100,6 +100,8 @@ struct hd_vrrp_track_config *rig_track(struct rig_node *n, uint32_t instance, ui
                                        uint8_t decrement);
 /* Hands the configuration over: 0 or an error. */
 int rig_apply(struct rig *g, struct rig_node *n);
+/* Only asks: 0 or the error. */
+int rig_check(struct rig *g, struct rig_node *n);
 
 /* Ends the router without a word, or with one; start begins a new one with its configuration. */
 void rig_kill(struct rig *g, struct rig_node *n);
