@@ -104,7 +104,7 @@ static void tables_describe_their_structs(void **state)
         assert_true(shown);
         check_overlap(l);
     }
-    assert_int_equal(n, 24);
+    assert_int_equal(n, 31);
     assert_null(hd_list_find(HD_CORE_KIRA, 999));
     assert_null(hd_list_named("kira", "labels"));
     assert_string_equal(hd_list_core_name(77), "unknown");

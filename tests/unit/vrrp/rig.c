@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Segments, routers and kernels in virtual time (rig.h); what happens at one instant keeps its
+ * order. */
 #include "rig.h"
 
 #include <arpa/inet.h>
