@@ -23,7 +23,8 @@ struct reference {
     uint32_t adj_of[KEYS], adj[KEYS];  /* index in the model, wanted value */
 };
 
-struct plane { /* what our data plane holds, by index of the model */
+struct plane { /* what our data plane holds: adjacencies by index, the others by key, as data planes
+                  do */
     uint32_t adj[256], label[256], route[256];
 };
 
@@ -157,12 +158,31 @@ static void edit(struct world *w)
 
 /* --- the driver ------------------------------------------------------------------------------- */
 
+static bool same_route(struct hd_route_key a, const struct hd_route_key *b)
+{
+    return a.len == b->len && hd_ip6_equal(&a.prefix, &b->prefix);
+}
+
+/* Labels and routes move to other indices when their tables are packed; their keys stay. */
+static uint32_t key_at(struct world *w, enum hd_object_kind kind, uint32_t index)
+{
+    uint64_t k = 0;
+
+    if (kind == HD_OBJ_LABEL)
+        return hd_model_label_at(&w->m, index)->key.b[0];
+    const struct hd_route_key *key = &hd_model_route_at(&w->m, index)->key;
+    while (k < KEYS && !same_route(route_of(k), key))
+        k++;
+    assert_true(k < KEYS);
+    return (uint32_t)k;
+}
+
 static uint32_t *plane_at(struct world *w, enum hd_object_kind kind, uint32_t index)
 {
     assert_true(index > 0 && index < 256);
     return kind == HD_OBJ_ADJ     ? &w->plane.adj[index]
-           : kind == HD_OBJ_LABEL ? &w->plane.label[index]
-                                  : &w->plane.route[index];
+           : kind == HD_OBJ_LABEL ? &w->plane.label[key_at(w, kind, index)]
+                                  : &w->plane.route[key_at(w, kind, index)];
 }
 
 static uint32_t value_at(struct world *w, enum hd_object_kind kind, uint32_t index)
