@@ -199,7 +199,8 @@ static void vector_in_a_full_pool(void **state)
 
     while (hd_vec_push(p, &v, 1) == 0)
         ;
-    assert_true(v.len == v.cap && v.len * sizeof *v.v == left);
+    /* It takes what there is, but for less than a step of the pool's sizes. */
+    assert_true(v.len == v.cap && left - v.len * sizeof *v.v < left / 4);
     hd_vec_free(p, &v);
     free(p);
 }
