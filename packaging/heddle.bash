@@ -59,7 +59,7 @@ _heddle()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
     local command
     local commands="up down status interfaces neighbours contacts vicinity labels forwarding
-        adjacencies counters processes sockets show metrics ping path monitor config record restart lab sim
+        adjacencies counters processes sockets show bfd vrrp metrics ping path monitor config record restart lab sim
         help version"
     command=$(_heddle_command)
 
@@ -83,7 +83,8 @@ _heddle()
         help) words=$commands ;;
         show) words="kira model daemon sample" ;;
         lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
-        sim) words="run random replay" ;;
+        bfd) words="sessions counters summary" ;;
+        sim) words="run random replay trace shrink sweep" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
