@@ -98,7 +98,8 @@ struct hd_bpf_label {
     __u8 out[16];
 };
 
-/* adjs: array by number; without an ifindex: none. Many labels point at one, so a dead neighbour is one update. */
+/* adjs: array by number; without an ifindex: none. Many labels point at one, so a dead neighbour is
+ * one update. */
 #define HD_BPF_ADJ_ADMITTED 0x01
 #define HD_BPF_ADJ_DOWN     0x02
 
