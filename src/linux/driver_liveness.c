@@ -66,7 +66,10 @@ int hd_driver_sender(struct hd_driver *d, int fd, uint8_t owner, bool keep)
         return HD_ENOMEM;
     }
     d->sender->table = t;
-    for (uint32_t i = 1; i < HD_SENDER_SLOTS; i++) {
+    /* A bell that never rang: no slot was ever written, and reading them would only make pages of
+     * memory. */
+    bool spoken = atomic_load(&t->bell) != 0;
+    for (uint32_t i = 1; spoken && i < HD_SENDER_SLOTS; i++) {
         d->sender->seen[i].sent = atomic_load(&t->slots[i].sent);
         d->sender->seen[i].failed = atomic_load(&t->slots[i].failed);
     }
@@ -75,8 +78,10 @@ int hd_driver_sender(struct hd_driver *d, int fd, uint8_t owner, bool keep)
     d->sender->sweep_at = HD_NEVER;
     if (keep) {
         d->sender->sweep_at = hd_clock_now() + SWEEP_AFTER;
-        adopt(d, owner);
-    } else {
+        if (spoken) {
+            adopt(d, owner);
+        }
+    } else if (spoken) {
         forget_all(t);
     }
     return 0;

@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -417,15 +418,18 @@ static void *run(void *user)
 int hd_sender_start(struct hd_sender **out, struct hd_sender_table *t, const int fds[2])
 {
     struct hd_sender *s = calloc(1, sizeof *s);
-    void *region = aligned_alloc(64, POOL_BYTES);
+    /* Zero without being touched: without sessions the thread costs no memory. */
+    void *region =
+        mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     *out = NULL;
-    if (s == NULL || region == NULL) {
-        free(region);
+    if (s == NULL || region == MAP_FAILED) {
+        if (region != MAP_FAILED) {
+            munmap(region, POOL_BYTES);
+        }
         free(s);
         return HD_ENOMEM;
     }
-    memset(region, 0, POOL_BYTES);
     s->pool = hd_pool_create(region, POOL_BYTES);
     s->region = region;
     s->table = t;
@@ -440,7 +444,7 @@ int hd_sender_start(struct hd_sender **out, struct hd_sender_table *t, const int
         error = HD_ESYS;
     }
     if (error != 0) {
-        free(region);
+        munmap(region, POOL_BYTES);
         free(s);
         return error;
     }
@@ -457,6 +461,6 @@ void hd_sender_stop(struct hd_sender *s)
     atomic_fetch_add(&s->table->bell, 1);
     syscall(SYS_futex, &s->table->bell, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
     pthread_join(s->thread, NULL);
-    free(s->region);
+    munmap(s->region, POOL_BYTES);
     free(s);
 }

@@ -132,7 +132,7 @@ check 'the router has no capability, no root and a filter' router_is_caged
 small_memory() {
     local sum=0 p
     for p in $keeper_a $(pgrep -P $keeper_a); do
-        # The recording is a ring of 8 MB beside that, and fills in time.
+        # The recording is a ring of 1 MB beside that, and fills in time.
         sum=$((sum + $(awk '/^[0-9a-f]+-/ {ring = /heddle-recording/} /^Private/ && !ring {s += $2}
                             END {print s}' /proc/"$p"/smaps)))
     done
