@@ -139,7 +139,7 @@ int hd_channel_send_fds(int fd, enum hd_message_type type, const void *body, con
         {.iov_base = (void *)(uintptr_t)tail, .iov_len = tail_len},
     };
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 4};
-    if (nfds > 0) {
+    if (nfds > 0 && fds != NULL) {
         memset(&control, 0, sizeof control);
         attach_fds(&msg, control.bytes, fds, nfds);
     }

@@ -115,10 +115,13 @@ static int run_simulation(const struct hd_sim_arguments *a, struct hd_sim *s,
     hd_sim_progress_start(&progress);
     if (!a->quiet) {
         r->progress = hd_sim_progress_show;
-        r->progress_user = &progress;
+        /* cppcheck-suppress autoVariables */
+        r->progress_user = &progress; /* for this run only */
     }
     bool ok = hd_sim_run_measured(s, sc, r);
     hd_sim_progress_end(&progress);
+    r->progress = NULL;
+    r->progress_user = NULL;
     char *text = a->json ? hd_sim_report_json(s, sc, r) : NULL;
     if (!a->json)
         hd_sim_report_text(s, sc, r);

@@ -78,7 +78,7 @@ static void kira_join_ask(struct kira_call *x, hd_node via, const struct hd_id *
 /* A random identifier that would belong into the last bucket. */
 static struct hd_id kira_last_bucket_target(struct kira_call *x)
 {
-    struct hd_id id;
+    struct hd_id id = {{0}};
 
     hd_random_bytes(x->c->random, id.b, HD_ID_BYTES);
     for (unsigned i = 0; i + 1u < x->k->buckets; i++) {
@@ -192,7 +192,7 @@ static void kira_explore_slow_down(struct kira_call *x)
 static struct hd_id kira_explore_target(struct kira_call *x)
 {
     struct kira *k = x->k;
-    struct hd_id id;
+    struct hd_id id = {{0}};
 
     hd_random_bytes(x->c->random, id.b, HD_ID_BYTES);
     if (k->buckets > 1 && hd_random_below(x->c->random, 2) == 0) {
@@ -238,6 +238,7 @@ static uint32_t kira_travelled(const struct hd_kira_msg *m, uint16_t *out)
         const uint8_t *id = m->route.bytes + (size_t)i * HD_ID_BYTES;
         uint32_t seen = 0;
         while (seen < len &&
+               /* cppcheck-suppress uninitvar */
                memcmp(m->route.bytes + (size_t)out[seen] * HD_ID_BYTES, id, HD_ID_BYTES) != 0)
             seen++;
         len = seen;
