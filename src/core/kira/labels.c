@@ -60,7 +60,7 @@ bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len)
     if (middle != NULL)
         return middle->degree > HD_KIRA_HUB_DEGREE;
     const struct kira_vicinity *first = kira_vicinity_find(k, path[0]);
-    return first != NULL && first->list_len > kira_ring_share(k);
+    return first != NULL && first->degree > kira_ring_share(k);
 }
 
 bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)

@@ -54,6 +54,7 @@
 #define HD_KIRA_QUERY_GAP                                                                          \
     HD_MS(200) /* between two queries of one node, doubling while it changes */
 #define HD_KIRA_QUERY_GAP_LAST HD_SEC(3)
+#define HD_KIRA_QUERY_QUIET    HD_SEC(30) /* without a question: the pauses begin small again */
 #define HD_KIRA_QUERY_TIMEOUT  HD_MS(500)
 #define HD_KIRA_QUERY_PARALLEL 10
 

@@ -98,10 +98,13 @@ static void kira_vicinity_mark(struct kira_call *x, hd_node node, uint8_t distan
         v->distance = distance;
 }
 
+/* Soon, also when the timer waits longer for somebody who does not answer. */
 static void kira_query_schedule(struct kira_call *x)
 {
-    if (!hd_timer_armed(&x->k->query))
-        kira_arm(x, &x->k->query, KIRA_T_QUERY, x->c->now + kira_jitter(x, HD_KIRA_QUERY_DELAY));
+    hd_time at = x->c->now + kira_jitter(x, HD_KIRA_QUERY_DELAY);
+
+    if (!hd_timer_armed(&x->k->query) || x->k->query.at > at)
+        kira_arm(x, &x->k->query, KIRA_T_QUERY, at);
 }
 
 static bool kira_vicinity_stale(const struct kira_vicinity *v)
@@ -240,15 +243,32 @@ static bool kira_list_keep(struct kira_call *x, struct kira_vicinity *v, const h
 {
     hd_node part[HD_KIRA_LIST_MAX];
     uint32_t n = 0;
+    /* The distance follows later when somebody becomes a neighbour. */
+    bool whole = v->distance == 1 || kira_uln_alive(x->k, v->node);
 
     for (uint32_t i = 0; i < len; i++)
-        if (v->distance == 1 || kira_chosen(x, list[i], HD_KIRA_HUB_DEGREE, len))
+        if (whole || kira_chosen(x, list[i], HD_KIRA_HUB_DEGREE, len))
             part[n++] = list[i];
     if (!kira_list_resize(x, v, n))
         return false;
     if (n > 0)
         memcpy(v->list, part, n * sizeof part[0]);
     return true;
+}
+
+/* Entries that found no room when their neighbour was a hub get their labels when there is room
+ * again. */
+static void kira_list_refill(struct kira_call *x, hd_node node, const hd_node *list, uint32_t len)
+{
+    struct kira_uln *u = kira_uln_find(x->k, node);
+
+    if (u == NULL || !u->alive || u->two_hop >= HD_MIN(len, (uint32_t)HD_KIRA_HUB_DEGREE))
+        return;
+    uint32_t missing = HD_MIN(len, (uint32_t)HD_KIRA_HUB_DEGREE) - u->two_hop;
+    if (missing == 1 && kira_list_has(list, len, x->k->self)) /* we are no destination of ours */
+        return;
+    for (uint32_t i = 0; i < len; i++)
+        kira_label_two_hop(x, u, list[i], true);
 }
 
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
@@ -283,6 +303,7 @@ void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const h
         kira_contacts_dirty_all(x); /* paths over it need a set-up now, or none any more */
     if (whole)
         kira_list_lost(x, node, old, old_len, list, len);
+    kira_list_refill(x, node, list, len);
 }
 
 /* --- queries ------------------------------------------------------------------------------------
@@ -325,6 +346,8 @@ static void kira_query_start(struct kira_call *x, struct kira_vicinity *v)
     struct kira_request *r;
     hd_node via;
 
+    if (kira_ms(x->k, x->c->now) - v->query_ms > HD_KIRA_QUERY_QUIET / HD_MS(1))
+        v->query_step = 0;
     hd_time gap = hd_time_min(HD_KIRA_QUERY_GAP << v->query_step, HD_KIRA_QUERY_GAP_LAST);
     v->query_ms = kira_ms(x->k, x->c->now + kira_jitter(x, gap));
     if (gap < HD_KIRA_QUERY_GAP_LAST)
@@ -343,6 +366,17 @@ static void kira_query_start(struct kira_call *x, struct kira_vicinity *v)
     kira_query_send(x, r, via);
 }
 
+/*
+ * Milliseconds until a record may be asked again. The clock of records goes round in 49 days, so
+ * what lies farther ahead than any pause is the past.
+ */
+static uint32_t kira_query_pause(const struct kira_vicinity *v, uint32_t now_ms)
+{
+    uint32_t pause = v->query_ms - now_ms;
+
+    return pause <= 2 * (uint32_t)(HD_KIRA_QUERY_GAP_LAST / HD_MS(1)) ? pause : 0;
+}
+
 /* Asks nodes whose list is old: neighbours first, up to ten at a time. */
 void kira_query_due(struct kira_call *x)
 {
@@ -354,10 +388,10 @@ void kira_query_due(struct kira_call *x)
             struct kira_vicinity *v = k->vicinity.v[i];
             if (v->distance != distance || v->querying || !kira_vicinity_stale(v))
                 continue;
-            if (!kira_ms_after(v->query_ms, now_ms) && k->queries_open < HD_KIRA_QUERY_PARALLEL)
+            if (kira_query_pause(v, now_ms) == 0 && k->queries_open < HD_KIRA_QUERY_PARALLEL)
                 kira_query_start(x, v);
-            if (kira_vicinity_stale(v) && kira_ms_after(v->query_ms, now_ms))
-                next = HD_MIN(next, v->query_ms - now_ms);
+            if (kira_vicinity_stale(v) && kira_query_pause(v, now_ms) > 0)
+                next = HD_MIN(next, kira_query_pause(v, now_ms));
         }
     if (next != UINT32_MAX)
         kira_arm(x, &k->query, KIRA_T_QUERY, x->c->now + HD_MS((hd_time)next));
