@@ -62,13 +62,18 @@ static enum bfd_drop check_auth(struct bfd_session *s, const struct bfd_packet *
 
 /* A peer without a configuration begins, where that is allowed (RFC 9468): it gets a session. */
 static struct bfd_session *unsolicited(struct bfd *b, struct hd_ctx *c,
-                                       const struct hd_in_datagram *d, enum bfd_drop *why)
+                                       const struct hd_in_datagram *d, const struct bfd_packet *p,
+                                       enum bfd_drop *why)
 {
     static const struct hd_ip6 any;
     struct bfd_interface *f = bfd_interface_find(b, d->ifindex);
 
     *why = BFD_DROP_NO_SESSION;
     if (d->port != PORT_SINGLE_HOP || f == NULL || !f->up || !f->listens || !f->listen.unsolicited)
+        return NULL;
+    /* What would be refused afterwards must not leave a session behind. */
+    *why = BFD_DROP_AUTH_UNWANTED;
+    if ((p->flags & BFD_AUTH) != 0)
         return NULL;
     *why = BFD_DROP_LIMIT;
     if (f->unsolicited >= BFD_UNSOLICITED_MAX)
@@ -95,7 +100,7 @@ static struct bfd_session *session_of(struct bfd *b, struct hd_ctx *c,
     struct bfd_session *s = w != NULL ? b->sessions.v[w->owner_word] : NULL;
 
     if (s == NULL && p->your_discr == 0)
-        return unsolicited(b, c, d, why);
+        return unsolicited(b, c, d, p, why);
     *why = BFD_DROP_YOUR_DISCR;
     if (s == NULL)
         return NULL;
