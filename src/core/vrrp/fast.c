@@ -317,9 +317,11 @@ void vrrp_on_notice(struct vrrp *v, struct hd_ctx *c, const struct hd_bfd_notice
 {
     struct vrrp_session *s = NULL;
 
+    uint32_t at = 0;
+
     for (uint32_t k = 0; k < v->sessions.len && s == NULL; k++)
         if (v->sessions.v[k].handle == n->handle && v->sessions.v[k].kind != 0)
-            s = &v->sessions.v[k];
+            s = &v->sessions.v[at = k];
     if (n->client != c->core || s == NULL)
         return;
     v->counts[VRRP_COUNT_BFD_REFUSED] += n->error != 0;
@@ -329,6 +331,7 @@ void vrrp_on_notice(struct vrrp *v, struct hd_ctx *c, const struct hd_bfd_notice
     if (s->broken == was_broken)
         return;
     vrrp_tracks_look(v, c);
+    s = &v->sessions.v[at]; /* a track that asks for its session can move them all */
     for (uint32_t k = 0; k < v->instances.len && s->broken; k++)
         broken_for(v, c, v->instances.v[k], s);
 }
