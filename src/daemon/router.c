@@ -272,7 +272,8 @@ static void on_forwarding(struct hd_router_role *r, struct hd_message *m)
     struct hd_fwd_handles h = ((const struct hd_msg_forwarding *)m->body)->handles;
     h.features[sizeof h.features - 1] = '\0';
     if (r->started) {
-        if (h.backend != r->handles.backend || h.kira0_ifindex != r->handles.kira0_ifindex) {
+        if (h.backend != r->handles.backend || h.kira0_ifindex != r->handles.kira0_ifindex ||
+            h.node_prefix != r->handles.node_prefix || h.label_prefix != r->handles.label_prefix) {
             leave(r, "data-plane-changed");
         }
         memcpy(r->handles.features, h.features, sizeof h.features);

@@ -158,23 +158,29 @@ static int write_config(const struct ebpf_setup *s, char *why)
     return hd_fwd_why(why, HD_ESYS, "cannot write the configuration map: %s", strerror(errno));
 }
 
+/* Whose the pinned maps are: false when there are none that this build understands. */
+static bool pinned_config(const struct ebpf_setup *s, struct hd_bpf_config *c)
+{
+    uint32_t zero = 0;
+    int fd = hd_fwd_bpffs_get(s->pin_dir, "hd_config");
+    bool known;
+
+    if (fd < 0)
+        return false;
+    memset(c, 0, sizeof *c);
+    known = bpf_map_lookup_elem(fd, &zero, c) == 0 && c->version == HD_BPF_VERSION;
+    close(fd);
+    return known;
+}
+
 /* Whether the pinned maps are those of this node, made by a build that means the same by them. */
 static bool maps_are_ours(const struct ebpf_setup *s)
 {
     struct hd_bpf_config c;
-    uint32_t zero = 0;
-    int fd = hd_fwd_bpffs_get(s->pin_dir, "hd_config");
-    bool ours;
 
-    if (fd < 0)
-        return false;
-    memset(&c, 0, sizeof c);
-    ours = bpf_map_lookup_elem(fd, &zero, &c) == 0 && c.version == HD_BPF_VERSION &&
-           memcmp(c.own, &s->own, sizeof c.own) == 0 &&
+    return pinned_config(s, &c) && memcmp(c.own, &s->own, sizeof c.own) == 0 &&
            c.node_prefix == __builtin_bswap16(s->node_prefix) &&
            c.label_prefix == __builtin_bswap16(s->label_prefix);
-    close(fd);
-    return ours;
 }
 
 /* --- interfaces
@@ -385,11 +391,23 @@ bool hd_fwd_ebpf_setup_intact(struct hd_fwd_setup *base)
 /* --- open and close
  * -------------------------------------------------------------------------------- */
 
+/* Its prefixes may be others than ours. What is gone already needs no removal. */
+static void remove_old_routes(const struct ebpf_setup *s)
+{
+    struct hd_bpf_config c;
+
+    if (!pinned_config(s, &c))
+        return;
+    (void)!hd_fwd_route_del(__builtin_bswap16(c.label_prefix), 0);
+    (void)!hd_fwd_route_del(__builtin_bswap16(c.node_prefix), c.kira0_ifindex);
+}
+
 /* Removes what an earlier instance left behind, by what its pins tell. */
 static void wipe(struct ebpf_setup *s)
 {
     int ifs = hd_fwd_bpffs_get(s->pin_dir, "hd_ifs");
 
+    remove_old_routes(s);
     detach_all(s, ifs);
     if (ifs >= 0)
         close(ifs);

@@ -165,7 +165,7 @@ static int prepare(struct hd_tun *t, const struct hd_fwd_handles *h)
     if (error != HD_OK) {
         return error;
     }
-    t->own = t->table->own;
+    t->own = t->table->who.own;
     t->poll = epoll_create1(EPOLL_CLOEXEC);
     if (t->poll < 0 || watch(t->poll, t->device) != HD_OK || watch(t->poll, t->receive) != HD_OK) {
         return HD_ESYS;

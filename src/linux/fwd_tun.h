@@ -57,12 +57,23 @@ enum hd_tun_handle {
     HD_TUN_FD_COUNT,
 };
 
+/* Whom kept descriptors serve. They are taken by a node that is the same in every byte. */
+struct hd_tun_identity {
+    uint64_t layout; /* HD_TUN_LAYOUT */
+    struct hd_ip6 own;
+    uint16_t node_prefix, label_prefix; /* built into the receive socket's filter */
+    uint32_t zero;
+};
+
+/* "hdlink", version: another one when the table or the filters of the sockets change. */
+#define HD_TUN_LAYOUT 0x68646c696e6b0001ull
+
 /*
  * Shared memory from the set-up half to the fast half: the interfaces that are KIRA links. An entry
  * is one word, ifindex above and MTU below, so it cannot be seen torn; 0 is free.
  */
 struct hd_tun_table {
-    struct hd_ip6 own;
+    struct hd_tun_identity who;
     _Atomic uint64_t ifs[HD_TUN_IFS_MAX];
 };
 
@@ -257,7 +268,9 @@ uint32_t hd_tun_counters(struct hd_fwd *base, struct hd_fwd_counter *out, uint32
 /* Set-up half: the memory, as a descriptor, or HD_ESYS. It fits every table that a model can hold;
  * only what is written takes memory. */
 HD_MUST_USE int hd_tun_image_make(void);
-/* NULL: it cannot be mapped, or has another size. The descriptor stays the caller's. */
+/* Whether it is such memory, of the size that this build means. */
+bool hd_tun_image_fits(int fd);
+/* NULL: it cannot be mapped, or does not fit. The descriptor stays the caller's. */
 struct hd_tun_image *hd_tun_image_map(int fd);
 void hd_tun_image_unmap(struct hd_tun_image *i);
 /* Puts what it holds into an empty model as adopted: 0 (also when it was refused, which is counted)

@@ -305,9 +305,14 @@ int hd_tun_image_make(void)
     return fd;
 }
 
+bool hd_tun_image_fits(int fd)
+{
+    return lseek(fd, 0, SEEK_END) == (off_t)sizeof(struct hd_tun_image);
+}
+
 struct hd_tun_image *hd_tun_image_map(int fd)
 {
-    if (lseek(fd, 0, SEEK_END) != (off_t)sizeof(struct hd_tun_image)) {
+    if (!hd_tun_image_fits(fd)) {
         return NULL;
     }
     void *at = mmap(NULL, sizeof(struct hd_tun_image), PROT_READ | PROT_WRITE,

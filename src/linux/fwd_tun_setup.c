@@ -225,6 +225,16 @@ static int open_table(void)
     return fd < 0 ? HD_ESYS : fd;
 }
 
+static struct hd_tun_identity identity(const struct tun_setup *s)
+{
+    return (struct hd_tun_identity){.layout = HD_TUN_LAYOUT,
+                                    .own = s->own,
+                                    .node_prefix = s->node_prefix,
+                                    .label_prefix = s->label_prefix};
+}
+
+_Static_assert(sizeof(struct hd_tun_identity) == 32, "no padding: it is compared as bytes");
+
 static int map_table(struct tun_setup *s)
 {
     void *at = mmap(NULL, sizeof *s->table, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -233,7 +243,7 @@ static int map_table(struct tun_setup *s)
         return HD_ESYS;
     }
     s->table = at;
-    s->table->own = s->own;
+    s->table->who = identity(s);
     return HD_OK;
 }
 
@@ -273,28 +283,64 @@ static void release(struct tun_setup *s)
     free(s);
 }
 
-/* Descriptors that the keeper held over a restart of this process. */
-static int take_kept(struct tun_setup *s, const struct hd_fwd_handles *kept)
+/* Routes of prefixes that are ours no more; what fails here was gone already. */
+static void remove_old_routes(const struct tun_setup *s, const struct hd_tun_identity *old,
+                              uint32_t kira0)
 {
-    for (unsigned i = 0; i < HD_TUN_FD_COUNT; i++) {
-        s->fds[i] = fcntl(kept->fds[i], F_DUPFD_CLOEXEC, 3);
-        if (s->fds[i] < 0) {
-            return HD_ESYS;
-        }
+    if (old->label_prefix != s->label_prefix) {
+        (void)!hd_fwd_route_del(old->label_prefix, 0);
     }
-    return HD_OK;
+    if (old->node_prefix != s->node_prefix) {
+        (void)!hd_fwd_route_del(old->node_prefix, kira0);
+    }
 }
 
-static int open_new(struct tun_setup *s, char *why)
+/* Whether the kept descriptors are those of this node, made by a build that means the same by them.
+ */
+static bool kept_is_ours(const struct tun_setup *s, const struct hd_fwd_handles *kept)
 {
-    s->fds[HD_TUN_FD_DEVICE] = open_device(why);
-    if (s->fds[HD_TUN_FD_DEVICE] < 0) {
-        return s->fds[HD_TUN_FD_DEVICE];
+    struct hd_tun_identity own = identity(s), old;
+    int fd = kept->fds[HD_TUN_FD_TABLE];
+    if (lseek(fd, 0, SEEK_END) != (off_t)sizeof *s->table ||
+        pread(fd, &old, sizeof old, 0) != (ssize_t)sizeof old || old.layout != HD_TUN_LAYOUT) {
+        return false;
     }
-    s->fds[HD_TUN_FD_RECEIVE] = open_receive(s);
-    s->fds[HD_TUN_FD_SEND] = open_send();
-    s->fds[HD_TUN_FD_TABLE] = open_table();
-    s->fds[HD_TUN_FD_IMAGE] = hd_tun_image_make();
+    remove_old_routes(s, &old, kept->kira0_ifindex);
+    return memcmp(&own, &old, sizeof own) == 0;
+}
+
+/*
+ * Of the descriptors that the keeper held over a restart of this process, those that still fit. The
+ * device always does, and while one of it is open no other can be had.
+ */
+static void take_kept(struct tun_setup *s, const struct hd_fwd_handles *kept)
+{
+    bool ours = kept_is_ours(s, kept);
+    for (unsigned i = 0; i < HD_TUN_FD_COUNT; i++) {
+        bool take = i == HD_TUN_FD_DEVICE ||
+                    (ours && (i != HD_TUN_FD_IMAGE || hd_tun_image_fits(kept->fds[i])));
+        s->fds[i] = take ? fcntl(kept->fds[i], F_DUPFD_CLOEXEC, 3) : -1;
+    }
+}
+
+static int open_missing(struct tun_setup *s, char *why)
+{
+    int *fd = s->fds;
+    if (fd[HD_TUN_FD_DEVICE] < 0 && (fd[HD_TUN_FD_DEVICE] = open_device(why)) < 0) {
+        return fd[HD_TUN_FD_DEVICE];
+    }
+    if (fd[HD_TUN_FD_RECEIVE] < 0) {
+        fd[HD_TUN_FD_RECEIVE] = open_receive(s);
+    }
+    if (fd[HD_TUN_FD_SEND] < 0) {
+        fd[HD_TUN_FD_SEND] = open_send();
+    }
+    if (fd[HD_TUN_FD_TABLE] < 0) {
+        fd[HD_TUN_FD_TABLE] = open_table();
+    }
+    if (fd[HD_TUN_FD_IMAGE] < 0) {
+        fd[HD_TUN_FD_IMAGE] = hd_tun_image_make();
+    }
     for (unsigned i = 0; i < HD_TUN_FD_COUNT; i++) {
         if (s->fds[i] < 0) {
             return hd_fwd_why(why, HD_ESYS, "cannot open a packet socket or memory: %s",
@@ -318,8 +364,10 @@ static int setup_open(struct hd_fwd_setup **out, const struct hd_fwd_setup_optio
     memset(s->fds, 0xff, sizeof s->fds);
 
     const struct hd_fwd_handles *kept = o->adopt ? o->kept : NULL;
-    bool take = kept != NULL && kept->backend == HD_FWD_TUN && kept->count == HD_TUN_FD_COUNT;
-    int error = take ? take_kept(s, kept) : open_new(s, why);
+    if (kept != NULL && kept->backend == HD_FWD_TUN && kept->count == HD_TUN_FD_COUNT) {
+        take_kept(s, kept);
+    }
+    int error = open_missing(s, why);
     if (error == HD_OK && map_table(s) != HD_OK) {
         error = hd_fwd_why(why, HD_ESYS, "cannot map the table of links: %s", strerror(errno));
     }

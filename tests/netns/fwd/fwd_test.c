@@ -615,6 +615,30 @@ static void test_sweep(void **state)
     assert_false(did_arrive(&to_d, D));
 }
 
+/* Nothing of the node that it was may be taken over: no table, no filter, no route. */
+static void test_other_prefix(void **state)
+{
+    const uint16_t prefix = HD_KIRA_LABEL_PREFIX + 1;
+    struct made m = labelled(E);
+    struct hd_adj_value from = adj_value(B, LEFT);
+    struct hd_in_report r;
+    char out[1024];
+
+    (void)state;
+    assert_int_equal(node_restart_as(&chain.n[B], prefix), 0);
+    assert_int_equal(node_adopted(&chain.n[B], HD_OBJ_LABEL), 0);
+    assert_int_equal(node_adopted(&chain.n[B], HD_OBJ_ADJ), 0);
+    shell_output(PID(B), out, sizeof out, "ip -6 route show type blackhole proto 0x4b | wc -l");
+    assert_string_equal(out, "1\n");
+    tell_interfaces(B);
+    node_adj(&chain.n[B], &from);
+    forget_reports(B);
+    m.outer_to.b[0] = (uint8_t)(prefix >> 8);
+    m.outer_to.b[1] = (uint8_t)prefix;
+    inject(PID(A), RIGHT_NAME, &m);
+    assert_int_equal(wait_reports(B, HD_REPORT_LABEL_UNKNOWN, &r), 1);
+}
+
 static void test_nothing_stays(void **state)
 {
     char out[4096];
@@ -660,6 +684,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_tun),
         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_other_prefix),
         cmocka_unit_test(test_nothing_stays),
     };
 

@@ -65,6 +65,7 @@ struct answer {
 /* The process's side. */
 struct self {
     unsigned number;
+    uint16_t label_prefix;
     enum hd_fwd_backend backend;
     char pin_dir[128];
     struct hd_fwd_setup *setup;
@@ -131,7 +132,7 @@ static int open_all(struct self *s, bool adopt, const struct hd_fwd_handles *kep
                                      .own_address = node_address(s->number),
                                      .own_id = node_id(s->number),
                                      .node_prefix = HD_KIRA_NODE_PREFIX,
-                                     .label_prefix = HD_KIRA_LABEL_PREFIX,
+                                     .label_prefix = s->label_prefix,
                                      .pin_dir = s->pin_dir,
                                      .adopt = adopt,
                                      .kept = kept};
@@ -282,6 +283,7 @@ static void serve(struct self *s, const struct request *q, struct answer *a)
         a->value = open_all(s, q->flag, NULL);
         break;
     case OP_RESTART:
+        s->label_prefix = (uint16_t)q->a;
         a->value = restart(s);
         break;
     case OP_CLOSE:
@@ -353,7 +355,8 @@ static void loop(struct self *s, int channel)
 
 static void child(unsigned number, enum hd_fwd_backend backend, int channel)
 {
-    struct self s = {.number = number, .backend = backend, .icmp = -1};
+    struct self s = {
+        .number = number, .label_prefix = HD_KIRA_LABEL_PREFIX, .backend = backend, .icmp = -1};
     char ready = 1;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -417,7 +420,12 @@ int node_open(struct node *n, bool adopt)
 
 int node_restart(struct node *n)
 {
-    return (int)ask(n, &(struct request){.op = OP_RESTART}).value;
+    return node_restart_as(n, HD_KIRA_LABEL_PREFIX);
+}
+
+int node_restart_as(struct node *n, uint16_t label_prefix)
+{
+    return (int)ask(n, &(struct request){.op = OP_RESTART, .a = label_prefix}).value;
 }
 
 int node_unprivileged(struct node *n)

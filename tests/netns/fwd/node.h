@@ -22,6 +22,8 @@ void node_start(struct node *n, unsigned number, enum hd_fwd_backend backend);
 int node_open(struct node *n, bool adopt);
 /* Closes it and opens it again, adopting: then the model holds what was found. */
 int node_restart(struct node *n);
+/* The same, for a node whose labels have another prefix now. */
+int node_restart_as(struct node *n, uint16_t label_prefix);
 /* Closes it, removing everything. The process stays for node_stop. */
 void node_close(struct node *n);
 void node_stop(struct node *n);
