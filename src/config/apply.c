@@ -255,6 +255,7 @@ static void take(struct hd_session *s, struct lyd_node **tree, struct hd_image *
     s->running = *tree;
     s->image = *is;
     *tree = NULL;
+    hd_session_forget_candidate(s);
     memset(is, 0, sizeof *is);
     s->running_known = s->image_known = true;
 }
@@ -330,6 +331,7 @@ static void forget_running(struct hd_session *s)
 {
     lyd_free_all(s->running);
     hd_image_free(&s->image);
+    hd_session_forget_candidate(s);
     s->running = NULL;
     s->running_known = s->image_known = false;
 }

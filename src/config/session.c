@@ -78,7 +78,7 @@ static int copy_running(struct hd_session *s, struct hd_fault *f)
     return 0;
 }
 
-static void drop_candidate(struct hd_session *s)
+void hd_session_forget_candidate(struct hd_session *s)
 {
     lyd_free_all(s->candidate);
     s->candidate = NULL;
@@ -123,7 +123,7 @@ int hd_session_candidate(struct hd_session *s, struct hd_fault *f)
         error = hd_session_file(f, error, CANDIDATE);
     free(text);
     if (error != 0)
-        drop_candidate(s);
+        hd_session_forget_candidate(s);
     else
         s->editing = true;
     return error;
@@ -141,7 +141,7 @@ int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fa
         lyd_free_all(tree);
         return hd_session_file(f, error, CANDIDATE);
     }
-    drop_candidate(s);
+    hd_session_forget_candidate(s);
     s->candidate = tree;
     s->editing = true;
     return 0;
@@ -151,7 +151,7 @@ int hd_session_discard(struct hd_session *s, struct hd_fault *f)
 {
     int error = hd_store_remove(s->dir, CANDIDATE);
 
-    drop_candidate(s);
+    hd_session_forget_candidate(s);
     return error == 0 ? 0 : hd_session_file(f, error, CANDIDATE);
 }
 
@@ -176,7 +176,7 @@ int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
     free(text);
     if (error == 0)
         return 0;
-    drop_candidate(s); /* what is not in the file is not there */
+    hd_session_forget_candidate(s); /* what is not in the file is not there */
     return hd_session_file(f, error, CANDIDATE);
 }
 

@@ -36,6 +36,8 @@ void hd_session_close(struct hd_session *s);
 HD_MUST_USE int hd_session_running(struct hd_session *s, struct hd_fault *f);
 /* What is being edited; begins with what runs. */
 HD_MUST_USE int hd_session_candidate(struct hd_session *s, struct hd_fault *f);
+/* Its file makes it again: needed whenever what runs has changed, on which it is built. */
+void hd_session_forget_candidate(struct hd_session *s);
 /* Puts a tree in place of the candidate and saves it. */
 HD_MUST_USE int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fault *f);
 HD_MUST_USE int hd_session_discard(struct hd_session *s, struct hd_fault *f);

@@ -88,6 +88,11 @@ check 'what is confirmed stays' grep -q '"number":9' <(h show sample objects -j)
 check 'rollback' c rollback
 check '... goes one back' sorted "$one"
 check 'history knows both' grep -q rollback <(c history)
+c set /sample/number 10 && c apply >/dev/null && c diff >/dev/null && c rollback >/dev/null
+check 'an edit that was looked at before a rollback' [ -z "$(c diff)" ]
+c set /sample/object=11/weight 1 && c apply --confirm 30 >/dev/null && c diff >/dev/null && c return >/dev/null
+check '... or before a return does not undo it' [ -z "$(c diff)" ]
+check '... nor is anything else in force' sorted "$one"
 
 c delete /sample && c apply >/dev/null
 check 'a core that is not configured any more ends' refused h show sample objects
