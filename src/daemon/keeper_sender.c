@@ -15,6 +15,18 @@
 #define NAME "sender"
 #define FDS  3 /* memory, IPv4, IPv6 */
 
+/* What the keeper had before it executed itself anew; NULL: nothing that this build can use. */
+static struct hd_sender_table *take_kept(const struct hd_keeper *k, int fds[FDS])
+{
+    const struct hd_deposit *kept = hd_deposits_find(k, NAME);
+    if (kept == NULL || kept->nfds != FDS) {
+        return NULL;
+    }
+    memcpy(fds, kept->fds, FDS * sizeof fds[0]);
+    return hd_sender_table_map(fds[0]);
+}
+
+/* In place of what was kept, if anything was. */
 static int make(struct hd_keeper *k, int fds[FDS])
 {
     struct hd_msg_name name = {NAME};
@@ -36,16 +48,14 @@ static int make(struct hd_keeper *k, int fds[FDS])
 void hd_keeper_sender_begin(struct hd_keeper *k)
 {
     int fds[FDS];
-    const struct hd_deposit *kept = hd_deposits_find(k, NAME);
+    struct hd_sender_table *t = take_kept(k, fds);
     int error = 0;
 
-    if (kept != NULL && kept->nfds == FDS) {
-        memcpy(fds, kept->fds, sizeof fds);
-    } else {
+    if (t == NULL) {
         error = make(k, fds);
+        t = error == 0 ? hd_sender_table_map(fds[0]) : NULL;
     }
-    k->sender = error == 0 ? fds[0] : -1;
-    struct hd_sender_table *t = k->sender >= 0 ? hd_sender_table_map(k->sender) : NULL;
+    k->sender = t != NULL ? fds[0] : -1;
     if (t != NULL) {
         error = hd_sender_start(&k->sender_thread, t, &fds[1]);
     }

@@ -49,7 +49,11 @@ struct hd_sender_key {
     uint8_t secret[HD_SENDER_SECRET];
 };
 
+/* "hdsend", version: another one when what follows means something else. */
+#define HD_SENDER_LAYOUT 0x686473656e640001ull
+
 struct hd_sender_table {
+    uint64_t layout;
     _Atomic uint32_t bell;    /* a futex: something below has changed */
     _Atomic int64_t alive_at; /* the router's last sign of life: leases run from it */
     _Atomic uint64_t changed[HD_SENDER_WORDS]; /* slots that the thread has to look at */
@@ -65,7 +69,7 @@ struct hd_sender_table {
 
 /* A new table: a descriptor of its memory, or HD_ESYS. */
 HD_MUST_USE int hd_sender_table_make(void);
-/* NULL when that is no table. */
+/* NULL when that is no table, or one of a build with another layout. */
 struct hd_sender_table *hd_sender_table_map(int fd);
 void hd_sender_table_unmap(struct hd_sender_table *t);
 

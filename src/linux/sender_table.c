@@ -19,7 +19,9 @@ int hd_sender_table_make(void)
     if (fd < 0) {
         return HD_ESYS;
     }
+    const uint64_t layout = HD_SENDER_LAYOUT;
     if (ftruncate(fd, sizeof(struct hd_sender_table)) < 0 ||
+        pwrite(fd, &layout, sizeof layout, 0) != sizeof layout ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         close(fd);
         return HD_ESYS;
@@ -34,7 +36,12 @@ struct hd_sender_table *hd_sender_table_map(int fd)
         return NULL;
     }
     void *p = mmap(NULL, sizeof(struct hd_sender_table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    return p != MAP_FAILED ? p : NULL;
+    struct hd_sender_table *t = p != MAP_FAILED ? p : NULL;
+    if (t != NULL && t->layout != HD_SENDER_LAYOUT) {
+        hd_sender_table_unmap(t);
+        t = NULL;
+    }
+    return t;
 }
 
 void hd_sender_table_unmap(struct hd_sender_table *t)
