@@ -437,7 +437,8 @@ int hd_sender_start(struct hd_sender **out, struct hd_sender_table *t, const int
     s->queue[1].fd = fds[1];
     hd_random_seed(&s->random, (uint64_t)hd_clock_now(), (uint64_t)getpid());
     int error = hd_timerq_reserve(&s->timers, s->pool, HD_SENDER_SLOTS);
-    for (uint32_t i = 1; i < HD_SENDER_SLOTS && atomic_load(&t->bell) != 0; i++) {
+    bool told = error == 0 && atomic_load(&t->bell) != 0;
+    for (uint32_t i = 1; told && i < HD_SENDER_SLOTS; i++) {
         read_slot(s, i, hd_clock_now()); /* what was there before us goes on */
     }
     if (error == 0 && pthread_create(&s->thread, NULL, run, s) != 0) {
