@@ -520,6 +520,14 @@ static const struct {
     {"rollback", true, do_rollback},  {"boot", true, do_boot},
 };
 
+/* Who has heard this does not ask a second time when we die. */
+static bool say_begins(const struct call *c)
+{
+    struct hd_msg_config_say m = {.request = c->s->request, .flags = HD_CONFIG_SAY_BEGINS};
+
+    return hd_channel_send_wait(c->s->channel, HD_MSG_CONFIG_SAY, &m, NULL, 0, SAY_WAIT_MS) == 0;
+}
+
 static int dispatch(struct call *c)
 {
     const char *name = text_arg(c, "do");
@@ -529,6 +537,8 @@ static int dispatch(struct call *c)
             continue;
         if (verbs[i].root && !c->s->root)
             return hd_fault_set(&c->f, "permission", NULL, "only root may do that");
+        if (verbs[i].root && !say_begins(c))
+            return hd_fault_set(&c->f, "system", NULL, "heddled does not listen");
         return verbs[i].run(c);
     }
     if (name)

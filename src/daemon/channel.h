@@ -234,6 +234,7 @@ struct hd_msg_config_ask {
 #define HD_CONFIG_SAY_LAST    1 /* the answer ends here */
 #define HD_CONFIG_SAY_RESTART 2 /* all processes are to begin anew */
 #define HD_CONFIG_SAY_CONFIRM 4 /* confirm_s is news */
+#define HD_CONFIG_SAY_BEGINS  8 /* not an answer: from here on files change, or the router */
 
 struct hd_msg_config_say {
     uint32_t request;

@@ -120,20 +120,41 @@ static struct hd_client *asker(struct hd_manage *m)
     return NULL;
 }
 
-/* The end of heddle-config: asked again if nothing was said, since it may just have been leaving.
+/*
+ * A change that was cut off: a change with a confirmation returns, unless its clock runs already
+ * (then it was not this one that died); the files are put in order, and the router hears what they
+ * say, since it may have more than they.
+ */
+static void mend(struct hd_manage *m)
+{
+    struct hd_manage_config *c = &m->config;
+
+    if (c->request != 0)
+        c->boot = true;
+    if (c->request != 0 && c->confirm_at_ms == 0)
+        c->back = true;
+    c->push = m->router_known;
+}
+
+/*
+ * The end of heddle-config. Asked again if it has neither said nor begun anything, since it may
+ * just have been leaving; what has begun is never begun twice.
  */
 static void died(struct hd_manage *m)
 {
     struct hd_manage_config *c = &m->config;
     struct hd_client *who = asker(m);
-    bool again = c->open && !c->said && ++c->failures < FAILURES_MAX;
+    bool again = c->open && !c->said && !c->begun && ++c->failures < FAILURES_MAX;
 
     bury(c);
     if (who && again)
         who->asked = false;
     else if (who)
         hd_client_error(who, "config-died", NULL,
-                        "heddle-config ended without an answer; what was in force is in force");
+                        c->begun ? "heddle-config ended before its answer; look what is in force"
+                                 : "heddle-config ended without an answer; nothing was changed");
+    if (c->open && c->begun)
+        mend(m);
     if (c->open && c->request == 0)
         c->retry_at_ms = m->now_ms + RETRY_MS; /* ours is asked again */
     c->open = false;
@@ -161,7 +182,7 @@ static bool ask(struct hd_manage *m, uint32_t request, bool root, const char *ar
     if (error != 0)
         return false;
     c->open = true;
-    c->said = false;
+    c->said = c->begun = false;
     c->request = request;
     return true;
 }
@@ -171,10 +192,10 @@ static const char *own_question(const struct hd_manage *m)
 {
     const struct hd_manage_config *c = &m->config;
 
-    if (c->boot)
-        return "{\"do\":\"boot\"}";
     if (c->back)
         return "{\"do\":\"return\"}";
+    if (c->boot)
+        return "{\"do\":\"boot\"}";
     return c->push && m->router_known ? "{\"do\":\"push\"}" : NULL;
 }
 
@@ -259,13 +280,13 @@ static void own_answer(struct hd_manage *m, const uint8_t *text, size_t len)
     bool failed = json_object_get(o, "error") != NULL;
 
     json_decref(o);
+    c->retry_at_ms = 0;
     if (strstr(c->ours, "boot"))
         c->boot = false;
     else if (strstr(c->ours, "return"))
         c->back = false;
-    else
-        c->push = failed && m->router_known; /* until it is told, or gone */
-    c->retry_at_ms = failed ? m->now_ms + RETRY_MS : 0;
+    else if ((c->push = failed && m->router_known)) /* until it is told, or gone */
+        c->retry_at_ms = m->now_ms + RETRY_MS;
 }
 
 static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const uint8_t *tail,
@@ -276,6 +297,10 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
 
     if (!c->open || s->request != c->request)
         return;
+    if (s->flags & HD_CONFIG_SAY_BEGINS) {
+        c->begun = true;
+        return;
+    }
     c->said = true;
     if (who) {
         who->since_ms = m->now_ms;

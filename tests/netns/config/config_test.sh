@@ -138,6 +138,50 @@ for moment in 0.002 0.01 0.03 0.08; do
     check "kill -9 after $moment s of apply: router and disk agree${disk:+ (new)}" within 5000 same
 done
 
+# heddle-config alone dies, after the router was told and before the disk says so: the router is held meanwhile.
+object30() { h show sample objects -j | grep -o '"number":30,[^}]*"weight":[0-9]*' | grep -o '[0-9]*$'; }
+is30() { [ "$(object30)" = "$1" ] && c show | grep -qx "set /sample/object=30/weight $1"; }
+newest() { find "$dir/n/state/config" -name 'r*.json' -printf '%f\n' | sort | tail -n 1; }
+newer() { [ "$(newest)" != "$1" ]; }
+cut_off() { # command...: heddle-config dies twice while the router is told
+    local before pid
+    before=$(newest)
+    kill -STOP "$(pid_of router)"
+    c "$@" >"$dir/cut" 2>&1 &
+    local asked=$!
+    within 2000 newer "$before"
+    for _ in 1 2; do
+        sleep 0.2
+        pid=$(config_pid)
+        [ -n "$pid" ] && kill -9 "$pid"
+        within 500 config_pid
+    done
+    kill -CONT "$(pid_of router)"
+    wait $asked
+}
+c set sample/object=30/weight 100 && c apply >/dev/null
+c set sample/object=30/weight 200 && c apply >/dev/null
+check 'begins with' is30 200
+c set sample/object=30/weight 300 && cut_off apply
+check 'heddle-config dies in apply: says so' grep -q 'before its answer' "$dir/cut"
+check '... router and disk agree' within 5000 is30 200
+cut_off apply --confirm 1
+check 'heddle-config dies in apply --confirm: it returns' within 5000 is30 200
+check '... and the next change is taken' c apply
+c set sample/object=30/weight 400 && c apply >/dev/null
+python3 - "$dir/n/state/config/running.json" "$(config_pid)" <<'END' &
+import os, sys, time
+link, end = sys.argv[1], time.time() + 5
+was = os.readlink(link)
+while os.readlink(link) == was and time.time() < end:
+    pass
+os.kill(int(sys.argv[2]), 9)
+END
+sleep 0.3
+c rollback >/dev/null 2>&1
+wait $!
+check 'heddle-config dies in rollback: goes back once' within 5000 is30 300
+
 id=$(node_id)
 c set /kira/interface 'eth*' && c apply >/dev/null
 check 'what processes read at their start: they begin anew' within 5000 grep -qx 'interface eth\*' "$dir/n/state/config/node"
