@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -92,8 +93,12 @@ void hd_keeper_recording_died(struct hd_keeper *k)
     if (k->recording < 0 || c->last_end >= 0x100 || on_purpose(c) || k->saver != 0) {
         return;
     }
-    pid_t pid = fork();
+    pid_t keeper = getpid(), pid = fork();
     if (pid == 0) {
+        /* It has the keeper's locks and channels, which must not outlive the keeper. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != keeper) {
+            _exit(1);
+        }
         setpriority(PRIO_PROCESS, 0, 10);
         int error = save(k);
         if (error < 0 && error != HD_ENOENT) {
