@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base.h"
@@ -72,8 +73,11 @@ void hd_settings_parse(struct hd_settings *s, char *text)
 void hd_settings_read(struct hd_settings *s, int state)
 {
     char text[FILE_BYTES];
-    int fd = openat(state, NODE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    /* The folder is not root's: a FIFO in the file's place must not hold us. */
+    int fd = openat(state, NODE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+    bool plain = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    ssize_t n = plain ? read(fd, text, sizeof text - 1) : 0;
     if (fd >= 0) {
         close(fd);
     }
