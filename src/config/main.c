@@ -60,6 +60,8 @@ int main(int argc, char **argv)
         fputs("heddle-config is started by heddled\n", stderr);
         return 2;
     }
+    /* exec made us readable again for other processes of our user: /proc/PID/fd/4 is the folder. */
+    prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_IGN);
     if (hd_session_open(&s, atoi(argv[1]), CHANNEL_FD, getenv("HEDDLE_YANG"), &f) != 0) {
