@@ -107,6 +107,20 @@ static int read_candidate(struct hd_session *s, const char *text, struct hd_faul
                       : error;
 }
 
+/* A last line without its end was cut off by a crash, and nobody was told that it is kept. */
+static int cut_torn_line(struct hd_session *s, char *text)
+{
+    size_t len = strlen(text), whole = len;
+
+    while (whole > 0 && text[whole - 1] != '\n' && text[whole - 1] != '\f')
+        whole--;
+    text[whole] = '\0';
+    if (whole == len)
+        return 0;
+    return whole > 0 ? hd_store_write(s->dir, CANDIDATE, text, whole)
+                     : hd_store_remove(s->dir, CANDIDATE);
+}
+
 int hd_session_candidate(struct hd_session *s, struct hd_fault *f)
 {
     char *text = NULL;
@@ -115,6 +129,10 @@ int hd_session_candidate(struct hd_session *s, struct hd_fault *f)
     if (s->editing)
         return 0;
     error = hd_store_read(s->dir, CANDIDATE, &text);
+    if (error == 0)
+        error = cut_torn_line(s, text);
+    if (error == 0 && *text == '\0')
+        error = HD_ENOENT;
     if (error == 0)
         error = read_candidate(s, text, f);
     else if (error == HD_ENOENT)

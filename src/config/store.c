@@ -113,8 +113,20 @@ int hd_store_write(int dir, const char *name, const char *text, size_t len)
 
 int hd_store_append(int dir, const char *name, const char *text)
 {
+    struct stat before = {.st_size = 0};
+    bool there = fstatat(dir, name, &before, AT_SYMLINK_NOFOLLOW) == 0;
     int error = put(dir, name, O_APPEND, text, strlen(text));
 
+    if (error != 0) { /* no part of it stays */
+        int saved = errno, fd = there ? openat(dir, name, O_WRONLY | O_CLOEXEC) : -1;
+        if (!there)
+            unlinkat(dir, name, 0);
+        else if (fd >= 0)
+            (void)!ftruncate(fd, before.st_size);
+        if (fd >= 0)
+            close(fd);
+        errno = saved;
+    }
     return error == 0 ? sync_folder(dir) : error;
 }
 

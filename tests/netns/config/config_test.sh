@@ -116,6 +116,10 @@ c set /sample/object=20
 kill -9 "$(config_pid)"
 edited() { c diff | grep -q object=20; }
 check 'kill -9 of heddle-config: edits are kept' within 3000 edited
+kill -9 "$(config_pid)"
+printf 'set /sample/number 1' >>"$dir/n/state/config/candidate"
+check 'half a line at the end of the edits is none' refused grep -q 'number 1$' <(c diff)
+check '... and those before it are' edited
 c apply --confirm 30 >/dev/null
 kill -9 "$(pid_of manage)"
 check 'kill -9 of manage before confirm: it returns' within 5000 sorted "$one"
