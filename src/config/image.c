@@ -266,7 +266,8 @@ static void compare_rows(const struct hd_list *l, struct side a, struct side b,
     uint32_t i = 0, k = 0;
 
     while (i < a.count || k < b.count) {
-        const uint8_t *x = a.rows + i * size, *y = b.rows + k * size;
+        const uint8_t *x = i < a.count ? a.rows + i * size : NULL;
+        const uint8_t *y = k < b.count ? b.rows + k * size : NULL;
         int order;
         if (i < a.count && k < b.count && memcmp(x, y, size) == 0) {
             i++, k++;

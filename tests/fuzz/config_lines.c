@@ -53,7 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (size > TEXT_MAX)
         return 0;
-    text = strndup((const char *)data, size);
+    text = malloc(size + 1);
+    if (text == NULL)
+        return 0;
+    memcpy(text, data, size);
+    text[size] = '\0';
     bool read = hd_tree_lines(&schema, &t, text, &f) == 0;
     use(&schema, t, read);
     read = hd_tree_read(&schema, text, &t, &f) == 0;

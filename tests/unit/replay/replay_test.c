@@ -64,8 +64,7 @@ static void record(struct tape *t, size_t bytes, unsigned rounds, uint32_t refus
     if (fail_after > 0) {
         tape_end(t);
         hd_router_pool(g->router)->fail_after = fail_after;
-        t->on = false; /* the state was changed from outside: a recording begins here */
-        memset(t->ring, 0, bytes);
+        tape_free(t); /* the state was changed from outside: a recording begins here */
         tape_begin(t, bytes, RIG_REGION, HD_FX_ROOM_BYTES);
         rig_for(g, HD_SEC(20));
         hd_router_pool(g->router)->fail_after = UINT64_MAX;
