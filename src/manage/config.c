@@ -20,13 +20,14 @@
 
 #include "lib/base.h"
 
-#define CHILD_CHANNEL 3
-#define CHILD_DIR     4
-#define FAILURES_MAX  2
-#define RETRY_MS      1000
-#define RESTART_MS    200 /* for the answer to reach who asked */
-#define RELAY_WAIT_MS 2000
-#define BACKLOG_MAX   (256 * 1024) /* of a client before its pages wait */
+#define CHILD_CHANNEL   3
+#define CHILD_DIR       4
+#define FAILURES_MAX    2
+#define RETRY_MS        1000
+#define RESTART_MS      200 /* for the answer to reach who asked */
+#define RELAY_WAIT_MS   2000
+#define RETURN_GRACE_MS 5000         /* of an open question when a change is due to return */
+#define BACKLOG_MAX     (256 * 1024) /* of a client before its pages wait */
 
 /* --- starting and ending -------------------------------------------------------------------------
  */
@@ -183,6 +184,7 @@ static bool ask(struct hd_manage *m, uint32_t request, bool root, const char *ar
         return false;
     c->open = true;
     c->said = c->begun = false;
+    c->until_ms = m->now_ms + 1000 * HD_MANAGE_CONFIG_WAIT_S;
     c->request = request;
     return true;
 }
@@ -239,7 +241,10 @@ void hd_config_tend(struct hd_manage *m)
     if (c->confirm_at_ms != 0 && m->now_ms >= c->confirm_at_ms) {
         c->confirm_at_ms = 0;
         c->back = true;
+        c->until_ms = HD_MIN(c->until_ms, m->now_ms + RETURN_GRACE_MS);
     }
+    if (c->open && m->now_ms >= c->until_ms)
+        died(m); /* it hangs */
     if (c->open)
         return;
     question = own_question(m);
@@ -260,6 +265,8 @@ int64_t hd_config_deadline_ms(const struct hd_manage *m)
         at = HD_MIN(at, c->restart_at_ms);
     if (c->confirm_at_ms != 0)
         at = HD_MIN(at, c->confirm_at_ms);
+    if (c->open)
+        at = HD_MIN(at, c->until_ms);
     if (!c->open && own_question(m))
         at = HD_MIN(at, c->retry_at_ms);
     return at;
@@ -302,6 +309,7 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
         return;
     }
     c->said = true;
+    c->until_ms = m->now_ms + (c->back ? RETURN_GRACE_MS : 1000 * HD_MANAGE_CONFIG_WAIT_S);
     if (who) {
         who->since_ms = m->now_ms;
         who->deadline_ms = m->now_ms + 1000 * HD_MANAGE_CONFIG_WAIT_S;

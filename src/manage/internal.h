@@ -97,6 +97,7 @@ struct hd_manage_config {
     bool open;             /* a question is with it */
     bool said;             /* ... and a part of the answer was given */
     bool begun;            /* ... and something may have changed */
+    int64_t until_ms;      /* ... and who says nothing until then is ended */
     uint32_t request;      /* ... of a client; 0: ours */
     uint32_t failures;     /* ends without an answer, in a row */
     bool boot, push, back; /* what we want to ask ourselves */

@@ -172,6 +172,10 @@ check '... router and disk agree' within 5000 is30 200
 cut_off apply --confirm 1
 check 'heddle-config dies in apply --confirm: it returns' within 5000 is30 200
 check '... and the next change is taken' c apply
+c set sample/object=30/weight 250 && c apply --confirm 1 >/dev/null
+kill -STOP "$(config_pid)"
+c show >/dev/null 2>&1 &
+check 'heddle-config hangs: the change returns all the same' within 10000 is30 300
 c set sample/object=30/weight 400 && c apply >/dev/null
 python3 - "$dir/n/state/config/running.json" "$(config_pid)" <<'END' &
 import os, sys, time
