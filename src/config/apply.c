@@ -219,8 +219,11 @@ static int commit(struct hd_session *s, const struct hd_image *is, const char *j
     (void)!hd_store_running(s->dir, &was);
     pending.back_to = was.number;
     error = hd_store_revision_add(s->dir, how, json, &made);
-    if (error == 0 && confirm_s > 0)
+    if (error == 0 && confirm_s > 0) {
         error = hd_store_pending_write(s->dir, &pending);
+        if (error != 0)
+            (void)!hd_store_revision_remove(s->dir, &made); /* else the next boot does */
+    }
     if (error != 0)
         return hd_session_file(f, error, "revision");
     t1 = now_ns();
