@@ -57,7 +57,7 @@ def identical(suite, lab):
     for node in NODES:
         status, said = replay(suite, record(lab, node))
         expect(status == 0 and said['identical'] and said['skipped'] == 0, f'{node}: {said}')
-        expect(said['calls'] > 100 and said['first'] == 1, f'{node}: {said}')
+        expect(said['calls'] > 20 and said['first'] == 1, f'{node}: {said}')
         calls.append(said['calls'])
     return f'{sum(calls)} calls'
 
