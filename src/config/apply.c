@@ -393,6 +393,20 @@ int hd_apply_push(struct hd_session *s, struct hd_fault *f)
     return error == 0 ? transfer(s, NULL, &s->image, &done, f) : error;
 }
 
+/* An apply that died before its last step may have left another `node` than what is in force. */
+static int put_node_right(struct hd_session *s, struct hd_fault *f)
+{
+    bool differs;
+    int error = hd_session_image(s, f);
+
+    if (error != 0)
+        return error;
+    if (write_node(s, &s->image, &differs) != 0)
+        return hd_session_file(f, HD_ESYS, "node");
+    s->restart |= differs;
+    return 0;
+}
+
 int hd_apply_boot(struct hd_session *s, struct hd_fault *f)
 {
     struct hd_revision is = {.number = 0};
@@ -406,7 +420,7 @@ int hd_apply_boot(struct hd_session *s, struct hd_fault *f)
         s->confirm_news = true;
         if (hd_store_pending_write(s->dir, &p) != 0)
             return hd_session_file(f, HD_ESYS, "pending");
-        return 0;
+        return put_node_right(s, f);
     }
     if (error == 0)
         return return_to(s, p.back_to, f);
@@ -414,5 +428,5 @@ int hd_apply_boot(struct hd_session *s, struct hd_fault *f)
         (void)!hd_store_pending_write(s->dir, NULL);
     (void)!hd_store_running(s->dir, &is);
     hd_store_prune(s->dir, is.number);
-    return 0;
+    return put_node_right(s, f);
 }

@@ -195,6 +195,11 @@ c set /kira/interface 'eth*' && c apply >/dev/null
 check 'what processes read at their start: they begin anew' within 5000 grep -qx 'interface eth\*' "$dir/n/state/config/node"
 within 5000 h status
 check '... and are the same node' within 5000 [ "$(node_id)" = "$id" ]
+printf 'interface left-behind\n' >"$dir/n/state/config/node"
+kill -9 "$(pid_of manage)"
+check 'what an apply that died left for the start is put right' within 5000 grep -qx 'interface eth\*' "$dir/n/state/config/node"
+sleep 0.5
+check '... and all begin anew' within 5000 h status
 check 'nothing crashed by itself' refused grep -q 'Assertion' "$dir/log"
 h down >/dev/null
 keeper=
