@@ -18,6 +18,7 @@
 #include "daemon/router.h"
 #include "daemon/system.h"
 #include "lib/base.h"
+#include "linux/log.h"
 #include "manage/manage.h"
 
 /* Four processes share a small machine: one arena, and what is freed goes back. */
@@ -33,11 +34,9 @@ static void save_memory(void)
  * The folder of the configuration belongs to the user that manage becomes, but lies in one that
  * only root may enter: other processes of that user (it may be "nobody") cannot reach it.
  */
-static int config_folder(const struct hd_options *o)
+static int open_config_folder(const char *path)
 {
-    char path[HD_PATH_BYTES];
     unsigned uid, gid;
-    hd_options_state_path(o, "state/config", path);
     if (hd_privileges_user(&uid, &gid) < 0 || (mkdir(path, 0700) < 0 && errno != EEXIST)) {
         return -1;
     }
@@ -45,6 +44,20 @@ static int config_folder(const struct hd_options *o)
     if (fd >= 0 && fchown(fd, uid, gid) < 0) {
         close(fd);
         fd = -1;
+    }
+    return fd;
+}
+
+static int config_folder(const struct hd_options *o)
+{
+    char path[HD_PATH_BYTES];
+    hd_options_state_path(o, "state/config", path);
+    int fd = open_config_folder(path);
+    if (fd < 0) {
+        struct hd_log log;
+        hd_log_init(&log, "manage", o->log_level);
+        hd_log_line(&log, HD_LOG_ERROR, "no-configuration", "folder=%s error=%s", path,
+                    strerror(errno));
     }
     return fd;
 }
