@@ -169,14 +169,15 @@ static void interfaces_json(const struct hd_list *l, const uint8_t *rows, uint32
 }
 
 /* Until its core runs, the router has no state of its own to tell. */
-static void daemon_json(const struct hd_list *l, const uint8_t *rows, uint32_t count,
-                        struct hd_json *j)
+static void daemon_json(struct hd_gather *g, const struct hd_list *l, const uint8_t *rows,
+                        uint32_t count)
 {
+    struct hd_json *j = &g->json;
     char core[HD_CELL_MAX] = "";
 
     if (count > 0)
         hd_row_cell(hd_column_named(l, "core"), rows, core);
-    if (core[0] == '\0')
+    if (core[0] == '\0' && !g->has_state)
         hd_json_kv_string(j, "state", "starting");
     hd_json_key(j, "daemon");
     if (count > 0)
@@ -197,12 +198,14 @@ void hd_gather_status(struct hd_gather *g, const struct hd_list *l, const uint8_
         hd_json_kv_bool(j, "more", false);
         hd_json_end(j);
     } else if (l->core == HD_CORE_KIRA) {
-        if (count > 0)
+        if (count > 0) {
             hd_row_json_members(l, rows, j);
+            g->has_state = true;
+        }
     } else if (l->list == HD_DRIVER_LIST_INTERFACES) {
         interfaces_json(l, rows, count, j);
     } else if (l->flags & HD_LIST_ONE) {
-        daemon_json(l, rows, count, j);
+        daemon_json(g, l, rows, count);
     } else {
         hd_json_key(j, l->name);
         hd_json_array(j);

@@ -52,7 +52,8 @@ struct hd_gather {
     uint32_t count;
     struct hd_json json; /* the open answer */
     struct hd_text text;
-    bool found; /* some source exists */
+    bool found;     /* some source exists */
+    bool has_state; /* of status: a core told its own */
 };
 
 #define HD_GATHER_MAX (8u << 20)
