@@ -66,10 +66,17 @@ int hd_cli_show(struct hd_cli *c)
     return show(c, hd_request_make("show", args), c->args[1]);
 }
 
-/* heddle bfd sessions: a command with the name of its core; the first list is what most ask for. */
+/* heddle bfd sessions: a command with the name of its core; the first list of its usage is what
+ * most ask for. */
 int hd_cli_protocol(struct hd_cli *c)
 {
-    const char *list = c->arg_count > 0 ? c->args[0] : "sessions";
+    const char *known = c->command->usage + 1; /* [first|second|...] */
+    char list[32];
+
+    if (c->arg_count > 0)
+        snprintf(list, sizeof list, "%s", c->args[0]);
+    else
+        snprintf(list, sizeof list, "%.*s", (int)strcspn(known, "|]"), known);
     json_t *args = json_pack("{s:s,s:s}", "core", c->command->name, "list", list);
 
     if (!args)

@@ -15,8 +15,9 @@ from accept import Lab, Suite, expect, must, run, within
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 # Those that change the node, run something else, or do not end by themselves.
-APART = {'up', 'down', 'restart', 'monitor', 'lab', 'sim', 'help', 'version', 'metrics'}
-ARGUMENTS = {'ping': ['-c', '1'], 'path': [], 'show': ['model', 'adjacencies']}
+APART = {'up', 'down', 'restart', 'monitor', 'record', 'lab', 'sim', 'help', 'version', 'metrics'}
+NOT_RUN = ['bfd', 'vrrp'] # protocols that these nodes do not run
+ARGUMENTS = {'ping': ['-c', '1'], 'path': [], 'show': ['model', 'adjacencies'], 'config': ['export']}
 
 
 def commands(lab):
@@ -37,7 +38,9 @@ def all_commands(suite, lab):
                    'monitor restart').split():
         suite.case(f'heddle help knows {needed}', expect, needed in names, f'it lists {names}')
     for command in names:
-        if command not in APART:
+        if command in NOT_RUN:
+            suite.case(f'heddle {command}: refused', refused_alone, lab, command)
+        elif command not in APART:
             suite.case(f'heddle {command}', as_text, lab, words_of(lab, command))
             suite.case(f'heddle {command} -j', as_json, lab, words_of(lab, command))
             suite.case(f'heddle {command} --help', helps, lab, command)
@@ -50,6 +53,13 @@ def as_text(lab, words):
     expect(r.returncode == 0 and r.stdout.strip(), f'exit {r.returncode}: {r.stdout}{r.stderr}')
     expect('\x1b' not in r.stdout, 'colours without a terminal')
     expect(not r.stderr, f'on standard error: {r.stderr}')
+
+
+def refused_alone(lab, command):
+    r = run([lab.suite.heddle, '--state', lab.state('n0'), command])
+    expect(r.returncode == 1 and f'does not run "{command}"' in r.stderr, f'exit {r.returncode}: {r.stdout}{r.stderr}')
+    r = run([lab.suite.heddle, '--state', lab.state('n0'), command, '-j'])
+    expect(r.returncode == 1 and parse(r.stdout, command)['error']['code'] == 'not-running', r.stdout)
 
 
 def no_doubles(pairs):
