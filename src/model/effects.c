@@ -53,6 +53,17 @@ struct hd_effect *hd_fx_append(struct hd_effects *fx, uint16_t core, uint16_t ty
     return e;
 }
 
+void hd_fx_event(struct hd_effects *fx, uint16_t core, uint16_t list, const void *row, uint32_t len)
+{
+    struct hd_effect *e = hd_fx_append(fx, core, HD_FX_EVENT, len);
+
+    if (e == NULL)
+        return;
+    e->u.event.list = list;
+    e->u.event.len = len;
+    memcpy(hd_fx_payload(e), row, len);
+}
+
 void hd_fx_trim(struct hd_effects *fx, struct hd_effect *last, uint32_t payload)
 {
     uint32_t size = (uint32_t)record_size(payload);

@@ -186,6 +186,10 @@ bool hd_fx_room(const struct hd_effects *fx, uint32_t bytes);
 struct hd_effect *hd_fx_append(struct hd_effects *fx, uint16_t core, uint16_t type,
                                uint32_t payload);
 
+/* Appends an event: one row of a list, copied. Without room it is lost, and counted. */
+void hd_fx_event(struct hd_effects *fx, uint16_t core, uint16_t list, const void *row,
+                 uint32_t len);
+
 /* Cuts the payload of the record that was appended last to fewer bytes. */
 void hd_fx_trim(struct hd_effects *fx, struct hd_effect *last, uint32_t payload);
 

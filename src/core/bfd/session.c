@@ -168,13 +168,8 @@ void bfd_tell_client(struct hd_ctx *c, const struct bfd_session *s, const struct
                               .remote_down = s != NULL && s->said_down,
                               .local_discr = s != NULL ? s->local_discr : 0,
                               .error = error};
-    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, sizeof n);
 
-    if (e == NULL)
-        return;
-    e->u.event.list = HD_BFD_LIST_NOTICE;
-    e->u.event.len = sizeof n;
-    memcpy(hd_fx_payload(e), &n, sizeof n);
+    hd_fx_event(c->fx, c->core, HD_BFD_LIST_NOTICE, &n, sizeof n);
 }
 
 static void raise_event(struct hd_ctx *c, const struct bfd_session *s, uint8_t old_state)
@@ -188,13 +183,8 @@ static void raise_event(struct hd_ctx *c, const struct bfd_session *s, uint8_t o
                                    .diag = s->diag,
                                    .local = s->local,
                                    .remote = s->remote};
-    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, sizeof row);
 
-    if (e != NULL) {
-        e->u.event.list = HD_BFD_LIST_EVENT;
-        e->u.event.len = sizeof row;
-        memcpy(hd_fx_payload(e), &row, sizeof row);
-    }
+    hd_fx_event(c->fx, c->core, HD_BFD_LIST_EVENT, &row, sizeof row);
     for (unsigned i = 0; i < HD_BFD_CLIENTS_MAX; i++)
         if (s->clients[i].core != 0)
             bfd_tell_client(c, s, &s->clients[i], old_state, 0);

@@ -87,13 +87,8 @@ static void send_message(struct sample *s, struct hd_ctx *c, uint32_t ifindex, e
 static void raise_event(struct hd_ctx *c, uint32_t node, bool up)
 {
     struct hd_sample_row_event row = {.node = node, .up = up};
-    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, sizeof row);
 
-    if (e == NULL)
-        return;
-    e->u.event.list = HD_SAMPLE_LIST_EVENT;
-    e->u.event.len = sizeof row;
-    memcpy(hd_fx_payload(e), &row, sizeof row);
+    hd_fx_event(c->fx, c->core, HD_SAMPLE_LIST_EVENT, &row, sizeof row);
 }
 
 /* --- neighbours ------------------------------------------------------------------------------ */

@@ -90,13 +90,8 @@ static void request(struct hd_ctx *c, const struct vrrp_session *s, enum hd_bfd_
                                .rx_us = s->interval_us,
                                .local = s->local,
                                .remote = s->remote};
-    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, sizeof q);
 
-    if (e == NULL)
-        return;
-    e->u.event.list = HD_EVENT_BFD_REQUEST;
-    e->u.event.len = sizeof q;
-    memcpy(hd_fx_payload(e), &q, sizeof q);
+    hd_fx_event(c->fx, c->core, HD_EVENT_BFD_REQUEST, &q, sizeof q);
 }
 
 void vrrp_sessions_flush(struct vrrp *v, struct hd_ctx *c, uint32_t max)

@@ -134,17 +134,6 @@ static bool may_notify(struct vrrp *v, struct hd_ctx *c)
     return true;
 }
 
-static void raise_event(struct hd_ctx *c, enum hd_vrrp_list list, const void *row, uint32_t len)
-{
-    struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_EVENT, len);
-
-    if (e == NULL)
-        return;
-    e->u.event.list = (uint16_t)list;
-    e->u.event.len = len;
-    memcpy(hd_fx_payload(e), row, len);
-}
-
 static void log_state(struct hd_ctx *c, const struct vrrp_instance *i)
 {
     static const char *const causes[] = {"vrrp-initialize", "vrrp-backup", "vrrp-active"};
@@ -183,7 +172,7 @@ void vrrp_tell_state(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i, 
     if (!may_notify(v, c))
         return;
     memcpy(row.interface, i->c.interface, sizeof row.interface);
-    raise_event(c, HD_VRRP_LIST_EVENT, &row, sizeof row);
+    hd_fx_event(c->fx, c->core, HD_VRRP_LIST_EVENT, &row, sizeof row);
 }
 
 void vrrp_tell_error(struct vrrp *v, struct hd_ctx *c, const struct vrrp_interface *f,
@@ -199,5 +188,5 @@ void vrrp_tell_error(struct vrrp *v, struct hd_ctx *c, const struct vrrp_interfa
     if (!may_notify(v, c))
         return;
     memcpy(row.interface, f->name, sizeof row.interface);
-    raise_event(c, HD_VRRP_LIST_ERROR, &row, sizeof row);
+    hd_fx_event(c->fx, c->core, HD_VRRP_LIST_ERROR, &row, sizeof row);
 }
