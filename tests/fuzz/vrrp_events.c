@@ -237,11 +237,12 @@ static void make_track(struct world *w, struct hd_vrrp_track_config *t)
 {
     uint8_t what = byte(&w->b), decrement = byte(&w->b);
 
-    *t = (struct hd_vrrp_track_config){.instance = what % ROUTERS,
-                                       .kind = (what >> 2) % 4,
-                                       .decrement = decrement,
-                                       .interface = {'e', '1'},
-                                       .address = some_address(w, 4)};
+    memset(t, 0, sizeof *t);
+    t->instance = what % ROUTERS;
+    t->kind = (what >> 2) % 4;
+    t->decrement = decrement;
+    memcpy(t->interface, "e1", 2);
+    t->address = some_address(w, 4);
 }
 
 static void configure(struct world *w)

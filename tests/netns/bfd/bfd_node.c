@@ -78,7 +78,7 @@ static void die(const char *what)
 static struct hd_ip6 address(const char *text)
 {
     struct hd_ip6 a = {{0}};
-    char mapped[64];
+    char mapped[96];
 
     if (strcmp(text, "-") == 0) {
         return a;
