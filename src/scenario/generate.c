@@ -76,7 +76,12 @@ static int make_star(struct hd_scenario *s, const struct params *p)
 
 static int make_full(struct hd_scenario *s, const struct params *p)
 {
-    int rc = hd_scn_add_nodes(s, u32(p->v[0]));
+    uint64_t n = u32(p->v[0]);
+
+    /* Said before gigabytes of it are made. */
+    if (n * (n - 1) / 2 > HD_SCENARIO_LINKS_MAX)
+        return HD_ELIMIT;
+    int rc = hd_scn_add_nodes(s, (uint32_t)n);
 
     for (uint32_t i = 0; rc == 0 && i < s->node_count; i++)
         for (uint32_t k = i + 1; rc == 0 && k < s->node_count; k++)
