@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base.h"
@@ -72,6 +73,11 @@ struct hd_sender {
     pthread_t thread;
     _Atomic bool stop;
     struct hd_random random;
+    uint32_t tokens;   /* single packets that may leave now */
+    hd_time tokens_at; /* when they became more last */
+    hd_time once_at;   /* when the rest of the queue may go on; HD_NEVER: nothing waits */
+    uint32_t rounds;   /* since rounds_at */
+    hd_time rounds_at;
     struct hd_timerq timers;
     struct hd_pool *pool;
     void *region;          /* of the pool */
@@ -351,11 +357,29 @@ static void read_changes(struct hd_sender *s, hd_time now)
     }
 }
 
-static void send_once(struct hd_sender *s)
+static void refill(struct hd_sender *s, hd_time now)
+{
+    hd_time ms = (now - s->tokens_at) / HD_MS(1);
+
+    if (ms > HD_SENDER_ONCE / HD_SENDER_ONCE_PER_MS) {
+        s->tokens = HD_SENDER_ONCE;
+        s->tokens_at = now;
+    } else {
+        s->tokens =
+            HD_MIN(s->tokens + (uint32_t)ms * HD_SENDER_ONCE_PER_MS, (uint32_t)HD_SENDER_ONCE);
+        s->tokens_at += ms * HD_MS(1);
+    }
+}
+
+static void send_once(struct hd_sender *s, hd_time now)
 {
     uint32_t head = atomic_load(&s->table->once_head);
     uint32_t waiting = HD_MIN(atomic_load(&s->table->once_tail) - head, (uint32_t)HD_SENDER_ONCE);
 
+    refill(s, now);
+    s->once_at = waiting > s->tokens ? s->tokens_at + HD_MS(1) : HD_NEVER;
+    waiting = HD_MIN(waiting, s->tokens);
+    s->tokens -= waiting;
     for (uint32_t n = 0; n < waiting; n++, head++) {
         struct hd_sender_once o = s->table->once[head % HD_SENDER_ONCE];
         if (o.slot > 0 && o.slot < HD_SENDER_SLOTS && o.len == 24 && s->lines[o.slot].known) {
@@ -391,6 +415,23 @@ static void wait_until(struct hd_sender *s, uint32_t bell, hd_time at)
             FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Whoever rings all the time is heard every millisecond. */
+static void rest(struct hd_sender *s)
+{
+    hd_time now = hd_clock_now();
+
+    if (now - s->rounds_at >= HD_MS(1)) {
+        s->rounds_at = now;
+        s->rounds = 0;
+    }
+    if (++s->rounds <= HD_SENDER_ROUNDS_PER_MS) {
+        return;
+    }
+    hd_time until = s->rounds_at + HD_MS(1);
+    struct timespec t = {.tv_sec = until / HD_SEC(1), .tv_nsec = until % HD_SEC(1)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
 static void *run(void *user)
 {
     struct hd_sender *s = user;
@@ -403,11 +444,12 @@ static void *run(void *user)
     while (!atomic_load(&s->stop)) {
         uint32_t bell = atomic_load(&s->table->bell);
         read_changes(s, hd_clock_now());
-        send_once(s);
+        send_once(s, hd_clock_now());
         send_due(s, hd_clock_now());
         flush(s, &s->queue[0]);
         flush(s, &s->queue[1]);
-        wait_until(s, bell, hd_timerq_next(&s->timers));
+        rest(s);
+        wait_until(s, bell, hd_time_min(hd_timerq_next(&s->timers), s->once_at));
     }
     return NULL;
 }

@@ -11,7 +11,9 @@
  *
  * The memory is as untrusted as the router process. The thread copies a slot before it looks at it,
  * every number in it is checked, and whatever stands there it sends at most one packet per slot and
- * HD_SENDER_INTERVAL_MIN.
+ * HD_SENDER_INTERVAL_MIN, and HD_SENDER_ONCE_PER_MS of the queue of single packets; the rest of
+ * that waits. Nor can the bell keep it awake: HD_SENDER_ROUNDS_PER_MS rounds, then it sleeps for
+ * the rest of the millisecond.
  */
 #ifndef HD_LINUX_SENDER_H
 #define HD_LINUX_SENDER_H
@@ -20,13 +22,15 @@
 
 #include "model/liveness.h"
 
-#define HD_SENDER_SLOTS        (HD_PERIODICS_MAX + 1)
-#define HD_SENDER_WORDS        ((HD_SENDER_SLOTS + 63) / 64)
-#define HD_SENDER_ONCE         1024 /* packets of HD_FX_SEND_ONCE that wait for the thread */
-#define HD_SENDER_KEYS         64
-#define HD_SENDER_SECRET       20
-#define HD_SENDER_INTERVAL_MIN HD_MS(1)
-#define HD_SENDER_PRIORITY     50 /* SCHED_FIFO */
+#define HD_SENDER_SLOTS         (HD_PERIODICS_MAX + 1)
+#define HD_SENDER_WORDS         ((HD_SENDER_SLOTS + 63) / 64)
+#define HD_SENDER_ONCE          1024 /* packets of HD_FX_SEND_ONCE that wait for the thread */
+#define HD_SENDER_ONCE_PER_MS   8    /* on the average; a whole queue may leave at once */
+#define HD_SENDER_ROUNDS_PER_MS 64
+#define HD_SENDER_KEYS          64
+#define HD_SENDER_SECRET        20
+#define HD_SENDER_INTERVAL_MIN  HD_MS(1)
+#define HD_SENDER_PRIORITY      50 /* SCHED_FIFO */
 
 struct hd_sender_slot {
     _Atomic uint32_t version; /* odd while it is being written */
