@@ -28,6 +28,7 @@
 
 #include "linux/forwarding.h"
 #include "model/core.h"
+#include "model/virtual.h"
 
 #define HD_CHANNEL_KEEPER_FD 3
 #define HD_CHANNEL_LISTEN_FD 4 /* manage */
@@ -62,24 +63,30 @@ enum hd_message_type {
     HD_MSG_CONTROL,   /* manage to keeper: hd_msg_control */
     HD_MSG_PROCESSES, /* keeper to router: tail is an array of struct hd_row_process */
     HD_MSG_SENDER,    /* keeper to router, before any peer: no body + 1 fd, memory of the sender */
+    HD_MSG_RECALL,    /* the same: memory of the configuration in force (router_recall.c) */
 
     /* system to router */
-    HD_MSG_BEGIN,      /* hd_msg_begin */
-    HD_MSG_KEY,        /* hd_msg_key */
-    HD_MSG_SAVED,      /* hd_msg_value, tail is the value: what a core saved last */
-    HD_MSG_FORWARDING, /* hd_msg_forwarding + fds */
-    HD_MSG_ICMP,       /* no body + 1 fd: a raw ICMPv6 socket */
-    HD_MSG_INTERFACE,  /* hd_msg_interface */
-    HD_MSG_FOREIGN,    /* hd_msg_foreign, tail is an array of struct hd_row_foreign */
-    HD_MSG_SYNCED,     /* no body: all of the above were sent once */
-    HD_MSG_PORT,       /* hd_msg_port_opened + 1 fd when error is 0 */
-    HD_MSG_SAVE_DONE,  /* hd_msg_value without tail: it is durable */
+    HD_MSG_BEGIN,        /* hd_msg_begin */
+    HD_MSG_KEY,          /* hd_msg_key */
+    HD_MSG_SAVED,        /* hd_msg_value, tail is the value: what a core saved last */
+    HD_MSG_FORWARDING,   /* hd_msg_forwarding + fds */
+    HD_MSG_ICMP,         /* no body + 1 fd: a raw ICMPv6 socket */
+    HD_MSG_INTERFACE,    /* hd_msg_interface */
+    HD_MSG_ADDRESS,      /* hd_msg_address, after its interface */
+    HD_MSG_KEPT_PORT,    /* hd_msg_port + fds: open since a predecessor asked for it */
+    HD_MSG_FOUND,        /* hd_msg_virtual: in the kernel since a predecessor asked for it */
+    HD_MSG_FOREIGN,      /* hd_msg_foreign, tail is an array of struct hd_row_foreign */
+    HD_MSG_SYNCED,       /* no body: all of the above were sent once */
+    HD_MSG_PORT,         /* hd_msg_port_opened + 1 fd when error is 0 */
+    HD_MSG_SAVE_DONE,    /* hd_msg_value without tail: it is durable */
+    HD_MSG_VIRTUAL_DONE, /* hd_msg_virtual, with the error */
 
     /* router to system */
     HD_MSG_OPEN_PORT,  /* hd_msg_port */
     HD_MSG_CLOSE_PORT, /* hd_msg_port */
     HD_MSG_SAVE,       /* hd_msg_value, tail is the value */
     HD_MSG_ROUTE_MTU,  /* hd_msg_route_mtu */
+    HD_MSG_VIRTUAL,    /* hd_msg_virtual: is to be like this, or to go */
 
     /* manage to router */
     HD_MSG_ROWS_REQ,  /* hd_msg_rows_req */
@@ -159,6 +166,20 @@ struct hd_msg_forwarding {
 
 struct hd_msg_interface {
     struct hd_in_interface interface;
+};
+
+struct hd_msg_address {
+    struct hd_in_address address;
+};
+
+/* A virtual interface (model/virtual.h): the same in all records about one. */
+struct hd_msg_virtual {
+    uint32_t index; /* in the model */
+    int32_t error;
+    uint8_t owner; /* core */
+    uint8_t del;
+    uint8_t reserved[2];
+    struct hd_virtual_value value;
 };
 
 struct hd_msg_foreign {

@@ -2,8 +2,9 @@
 /*
  * The keeper's loop (keeper.h). An orderly end asks one role after the other: the router says
  * goodbye while the sockets are still there, then system takes everything out of the kernel, then
- * manage goes. A restart asks all the same way, with the word that forwarding stays, and executes
- * the program anew.
+ * manage goes. A restart asks them the other way round, with the word that forwarding stays, so
+ * that the router speaks to its neighbours to the last moment, and executes the program anew. What
+ * follows until there is a router again runs at real-time priority: neighbours are waiting.
  */
 #include "daemon/keeper.h"
 
@@ -16,10 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/privileges.h"
 #include "lib/base.h"
 #include "linux/event_loop.h"
 
-static const enum hd_role stop_order[] = {HD_ROLE_ROUTER, HD_ROLE_SYSTEM, HD_ROLE_MANAGE};
+static const enum hd_role end_order[] = {HD_ROLE_ROUTER, HD_ROLE_SYSTEM, HD_ROLE_MANAGE};
+static const enum hd_role restart_order[] = {HD_ROLE_MANAGE, HD_ROLE_SYSTEM, HD_ROLE_ROUTER};
 
 static void stop_role(struct hd_keeper *k, enum hd_role role)
 {
@@ -32,9 +35,10 @@ static void stop_role(struct hd_keeper *k, enum hd_role role)
 /* Asks the next role that still runs; false when none does. */
 static bool stop_next(struct hd_keeper *k)
 {
-    for (unsigned i = 0; i < HD_ARRAY_LEN(stop_order); i++) {
-        if (k->child[stop_order[i]].pid != 0) {
-            stop_role(k, stop_order[i]);
+    const enum hd_role *order = k->keep ? restart_order : end_order;
+    for (unsigned i = 0; i < HD_ARRAY_LEN(end_order); i++) {
+        if (k->child[order[i]].pid != 0) {
+            stop_role(k, order[i]);
             return true;
         }
     }
@@ -277,6 +281,7 @@ static int take_signals(struct hd_keeper *k)
 static void execute_again(struct hd_keeper *k)
 {
     sigprocmask(SIG_SETMASK, &k->old_signals, NULL);
+    hd_privileges_hurry(true);
     if (hd_deposits_export(k) == 0) {
         execv(k->program, k->argv);
     }
@@ -305,6 +310,8 @@ int hd_keeper_main(const struct hd_options *o, int argc, char **argv)
     k->child[HD_ROLE_KEEPER] = (struct hd_child){
         .pid = getpid(), .channel = -1, .started = hd_clock_now(), .starts = 1, .ready = true};
     hd_keeper_sender_begin(k);
+    start_due(k, hd_clock_now());
+    hd_privileges_hurry(false); /* if we executed ourselves */
     run(k);
     hd_keeper_sender_end(k);
     if (k->keep && k->exit_status == 0) {

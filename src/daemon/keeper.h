@@ -9,6 +9,7 @@
  *   keeper_children.c   starting roles and joining them by channels
  *   keeper_deposits.c   descriptors under names, also through a re-execution
  *   keeper_recording.c  what the router recorded, saved when it dies
+ *   keeper_recall.c     what the router remembers
  *   keeper_sender.c     the thread that sends what has to be said while the router is replaced
  *   keeper_start.c      locks, folders, going into the background, telling who started us
  */
@@ -23,7 +24,7 @@
 #include "daemon/options.h"
 #include "linux/log.h"
 
-#define HD_KEEPER_DEPOSITS_MAX 24
+#define HD_KEEPER_DEPOSITS_MAX 176        /* sockets of all ports, and a few more */
 #define HD_KEEPER_BACKOFF      HD_MS(100) /* before the second start in a row; doubles */
 #define HD_KEEPER_BACKOFF_MAX  HD_SEC(5)
 #define HD_KEEPER_STEADY       HD_SEC(10) /* who lived this long is started at once again */
@@ -102,6 +103,9 @@ void hd_keeper_sender_begin(struct hd_keeper *k);
 /* Gives its memory to a router that was just started. */
 void hd_keeper_sender_give(struct hd_keeper *k);
 void hd_keeper_sender_end(struct hd_keeper *k);
+
+/* Gives a router that was just started the memory of the configuration in force. */
+void hd_keeper_recall_give(struct hd_keeper *k);
 
 /* New memory for the recording of a router that is about to be started. */
 void hd_keeper_recording_make(struct hd_keeper *k);

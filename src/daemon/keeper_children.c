@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/keeper.h"
+#include "daemon/privileges.h"
 #include "lib/base.h"
 #include "linux/event_loop.h"
 
@@ -44,6 +45,7 @@ static void become(struct hd_keeper *k, enum hd_role role, int channel)
     args[n++] = (char *)(uintptr_t)hd_role_name(role);
     args[n] = NULL;
     sigprocmask(SIG_SETMASK, &k->old_signals, NULL);
+    hd_privileges_hurry(role != HD_ROLE_MANAGE);
     int high = extra >= 0 ? fcntl(extra, F_DUPFD, 64) : -1;
     if (move_fd(channel, HD_CHANNEL_KEEPER_FD) < 0) {
         _exit(127);
@@ -114,6 +116,7 @@ int hd_keeper_spawn(struct hd_keeper *k, enum hd_role role)
     }
     if (role == HD_ROLE_ROUTER) {
         hd_keeper_sender_give(k);
+        hd_keeper_recall_give(k);
     }
     for (unsigned i = 0; i < HD_ARRAY_LEN(pairs); i++) {
         if (pairs[i][0] == role || pairs[i][1] == role) {

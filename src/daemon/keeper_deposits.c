@@ -17,7 +17,7 @@
 #include "lib/base.h"
 
 #define VARIABLE   "HEDDLE_KEPT"
-#define TEXT_BYTES 4096
+#define TEXT_BYTES 16384
 
 static struct hd_deposit *find(struct hd_keeper *k, const char *name)
 {

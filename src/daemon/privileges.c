@@ -18,6 +18,8 @@
 
 #include "lib/base.h"
 
+#define HURRY 1 /* below everybody who has work to do */
+
 int hd_privileges_tie_to_parent(pid_t parent)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
@@ -147,6 +149,15 @@ bool hd_privileges_realtime(int priority)
 bool hd_privileges_is_realtime(void)
 {
     return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO;
+}
+
+void hd_privileges_hurry(bool on)
+{
+    struct sched_param p = {.sched_priority = on ? HURRY : 0};
+
+    if (on != hd_privileges_is_realtime()) {
+        (void)sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
+    }
 }
 
 void hd_privileges_realtime_again(void)

@@ -37,6 +37,8 @@ HD_MUST_USE int hd_privileges_filter_router(void);
  */
 #define HD_REALTIME_US 200000
 bool hd_privileges_realtime(int priority);
+/* Real time for a start, inherited by whoever is executed; false: normal again. */
+void hd_privileges_hurry(bool on);
 /* How it is now. */
 bool hd_privileges_is_realtime(void);
 /* At a pause: back to real time if the bound had been hit. */

@@ -22,7 +22,9 @@
 #include "daemon/privileges.h"
 #include "lib/base.h"
 
-#define PRIORITY 2
+#define PRIORITY    2
+#define OFFERS_LAST HD_SEC(10) /* by then a configuration has said what runs */
+#define PORT_RETRY  HD_SEC(1)
 
 static void leave(struct hd_router_role *r, const char *cause)
 {
@@ -34,72 +36,10 @@ static void leave(struct hd_router_role *r, const char *cause)
 /* --- interfaces ----------------------------------------------------------------------------------
  */
 
-static struct hd_router_interface *interface_place(struct hd_router_role *r, uint32_t ifindex)
-{
-    for (uint32_t i = 0; i < r->interface_count; i++) {
-        if (r->interfaces[i].i.ifindex == ifindex) {
-            return &r->interfaces[i];
-        }
-    }
-    if (r->interface_count == r->interface_cap) {
-        uint32_t cap = r->interface_cap == 0 ? 8 : r->interface_cap * 2;
-        struct hd_router_interface *v = reallocarray(r->interfaces, cap, sizeof *v);
-        if (v == NULL) {
-            return NULL;
-        }
-        r->interfaces = v;
-        r->interface_cap = cap;
-    }
-    struct hd_router_interface *n = &r->interfaces[r->interface_count++];
-    memset(n, 0, sizeof *n);
-    n->i.ifindex = ifindex;
-    return n;
-}
-
-static void deliver_interface(struct hd_router_role *r, const struct hd_in_interface *i)
-{
-    struct hd_input in = {.type = HD_IN_INTERFACE, .u.interface = *i};
-    hd_driver_input(&r->driver, &in);
-}
-
-static bool same_interface(const struct hd_in_interface *a, const struct hd_in_interface *b)
-{
-    return strncmp(a->name, b->name, sizeof a->name) == 0 && a->up == b->up &&
-           a->usable == b->usable && a->why_not == b->why_not && a->mtu == b->mtu &&
-           hd_mac_equal(&a->mac, &b->mac) && hd_ip6_equal(&a->link_local, &b->link_local);
-}
-
-static void on_interface(struct hd_router_role *r, const struct hd_in_interface *i)
-{
-    struct hd_router_interface *p = interface_place(r, i->ifindex);
-    if (p == NULL) {
-        hd_log_line(&r->log, HD_LOG_ERROR, "no-memory", "for=interface");
-        return;
-    }
-    bool known = p->i.name[0] != '\0' && same_interface(&p->i, i);
-    p->i = *i;
-    p->i.name[sizeof p->i.name - 1] = '\0';
-    p->seen = true;
-    if (i->gone) {
-        *p = r->interfaces[--r->interface_count];
-        known = false;
-    }
-    if (r->interfaces_told && !known) {
-        deliver_interface(r, i);
-    }
-}
-
-void hd_router_tell_interfaces(struct hd_router_role *r)
-{
-    for (uint32_t i = 0; i < r->interface_count; i++) {
-        deliver_interface(r, &r->interfaces[i].i);
-    }
-}
-
 /* The first hello goes out with the first interface: not before there is a socket for it. */
 static void begin_interfaces(struct hd_router_role *r)
 {
-    if (!r->started || r->interfaces_told || !hd_driver_ports_open(&r->driver)) {
+    if (!r->started || r->interfaces_told || !hd_driver_ports_open(&r->driver, r->begin.core)) {
         return;
     }
     r->interfaces_told = true;
@@ -116,24 +56,6 @@ static void on_foreign(struct hd_router_role *r, const struct hd_message *m)
         memcpy(r->foreign, m->tail, HD_MIN(m->tail_len, sizeof r->foreign));
     }
     r->foreign_count = ((const struct hd_msg_foreign *)m->body)->count;
-}
-
-/* A new system has told what there is: what it did not name is gone. */
-static void sweep_interfaces(struct hd_router_role *r)
-{
-    if (!r->interfaces_told) {
-        return;
-    }
-    for (uint32_t i = 0; i < r->interface_count;) {
-        if (r->interfaces[i].seen) {
-            i++;
-            continue;
-        }
-        struct hd_in_interface gone = {.ifindex = r->interfaces[i].i.ifindex, .gone = true};
-        memcpy(gone.name, r->interfaces[i].i.name, sizeof gone.name);
-        r->interfaces[i] = r->interfaces[--r->interface_count];
-        deliver_interface(r, &gone);
-    }
 }
 
 /* --- start ---------------------------------------------------------------------------------------
@@ -196,6 +118,9 @@ static int start_driver(struct hd_router_role *r)
         error = hd_driver_icmp(&r->driver, r->icmp);
     }
     if (error == 0) {
+        error = hd_router_virtuals_adopt(r);
+    }
+    if (error == 0) {
         r->resumed = r->begin.adopted && adopted_something(r);
         error = start_core(r);
     }
@@ -216,7 +141,7 @@ static void on_synced(struct hd_router_role *r)
         return;
     }
     if (r->started) {
-        sweep_interfaces(r);
+        hd_router_links_sweep(r);
         hd_router_host_repeat(r);
         return;
     }
@@ -230,6 +155,8 @@ static void on_synced(struct hd_router_role *r)
     forget_saved(r);
     r->started = true;
     r->started_at = hd_clock_now();
+    r->offers_until = r->started_at + OFFERS_LAST;
+    hd_router_recall(r);
     begin_interfaces(r);
 }
 
@@ -243,11 +170,11 @@ static void on_begin(struct hd_router_role *r, const struct hd_msg_begin *b)
         leave(r, "node-changed");
         return;
     }
-    for (uint32_t i = 0; i < r->interface_count; i++) {
-        r->interfaces[i].seen = false;
-    }
+    hd_router_links_begin(r);
     if (!r->started) {
         forget_saved(r);
+        hd_router_offers_forget(r);
+        r->found_count = 0;
         r->begin = *b;
         r->begin.state_dir[sizeof r->begin.state_dir - 1] = '\0';
         r->begun = true;
@@ -317,10 +244,15 @@ static void on_port(struct hd_router_role *r, struct hd_message *m)
 {
     const struct hd_msg_port_opened *p = m->body;
     if (p->error < 0 || m->nfds == 0 || !r->started) {
-        /* Without its port the core is deaf: better to try again, more and more rarely. */
+        /* Without its port the core is deaf. If it is the one that heddled is for: better to try
+         * again, more and more rarely. */
         hd_log_line(&r->log, HD_LOG_ERROR, "port-not-open", "core=%u port=%u error=%s", p->core,
                     p->port, hd_error_name(p->error));
-        leave(r, "no-port");
+        if (r->started && p->core != r->begin.core) {
+            r->ports_retry_at = hd_clock_now() + PORT_RETRY;
+        } else {
+            leave(r, "no-port");
+        }
         return;
     }
     int witness = m->nfds > 1 ? m->fds[1] : -1;
@@ -356,7 +288,19 @@ static void on_system_message(struct hd_router_role *r, struct hd_message *m)
         on_icmp(r, m);
         break;
     case HD_MSG_INTERFACE:
-        on_interface(r, &((const struct hd_msg_interface *)m->body)->interface);
+        hd_router_on_interface(r, &((const struct hd_msg_interface *)m->body)->interface);
+        break;
+    case HD_MSG_ADDRESS:
+        hd_router_on_address(r, &((const struct hd_msg_address *)m->body)->address);
+        break;
+    case HD_MSG_KEPT_PORT:
+        hd_router_offer(r, m);
+        break;
+    case HD_MSG_FOUND:
+        hd_router_virtual_found(r, m->body);
+        break;
+    case HD_MSG_VIRTUAL_DONE:
+        hd_router_virtual_done(r, m->body);
         break;
     case HD_MSG_FOREIGN:
         on_foreign(r, m);
@@ -446,6 +390,9 @@ static void on_keeper_message(struct hd_router_role *r, struct hd_message *m)
             m->nfds = 0;
         }
         break;
+    case HD_MSG_RECALL:
+        hd_router_recall_map(r, m->fds[0]);
+        break;
     case HD_MSG_PROCESSES:
         memset(r->processes, 0, sizeof r->processes);
         memcpy(r->processes, m->tail, HD_MIN(m->tail_len, sizeof r->processes));
@@ -506,6 +453,7 @@ static int init(struct hd_router_role *r, const struct hd_options *o)
 {
     r->options = *o;
     r->icmp = r->sender = r->system.fd = r->manage.fd = -1;
+    r->offers_until = r->ports_retry_at = HD_NEVER;
     map_recording(r);
     r->buffer = malloc(HD_CHANNEL_MAX);
     r->rows = malloc(HD_CHANNEL_TAIL_MAX);
@@ -518,6 +466,28 @@ static int init(struct hd_router_role *r, const struct hd_options *o)
     }
     r->keeper = (struct hd_loop_source){HD_CHANNEL_KEEPER_FD, r, on_keeper};
     return hd_loop_add(&r->loop, &r->keeper);
+}
+
+static hd_time next_deadline(const struct hd_router_role *r)
+{
+    hd_time at = hd_time_min(r->offers_until, r->ports_retry_at);
+    return hd_time_min(hd_time_min(at, hd_router_virtuals_deadline(r)),
+                       hd_driver_deadline(&r->driver));
+}
+
+/* What the driver's host has to do by time. */
+static void serve_host(struct hd_router_role *r)
+{
+    hd_time now = r->driver.now;
+    hd_router_virtuals_flush(r);
+    if (r->offers_until <= now) {
+        hd_router_offers_forget(r);
+        r->offers_until = HD_NEVER;
+    }
+    if (r->ports_retry_at <= now) {
+        r->ports_retry_at = HD_NEVER;
+        hd_driver_repeat_ports(&r->driver);
+    }
 }
 
 int hd_router_role_main(const struct hd_options *o)
@@ -533,14 +503,16 @@ int hd_router_role_main(const struct hd_options *o)
         return 1;
     }
     while (!r->stop) {
-        hd_loop_wait(&r->loop, r->started ? hd_driver_deadline(&r->driver) : HD_NEVER);
+        hd_loop_wait(&r->loop, r->started ? next_deadline(r) : HD_NEVER);
         hd_privileges_realtime_again();
         if (r->started && !r->stop) {
             hd_driver_turn(&r->driver);
+            serve_host(r);
         }
     }
     if (r->started && !r->keep) {
         hd_driver_stop(&r->driver);
+        hd_router_virtuals_last(r);
     }
     return r->exit_status;
 }

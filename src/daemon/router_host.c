@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/router.h"
 #include "lib/base.h"
@@ -30,9 +31,80 @@ static void ask(struct hd_router_role *r, enum hd_message_type type, const void 
     }
 }
 
+/* --- ports ---------------------------------------------------------------------------------------
+ */
+
+void hd_router_offer(struct hd_router_role *r, struct hd_message *m)
+{
+    if (r->started) {
+        return; /* the sockets that we have serve */
+    }
+    if (r->offers == NULL) {
+        r->offers = calloc(HD_DRIVER_PORTS_MAX, sizeof *r->offers);
+        for (unsigned i = 0; r->offers != NULL && i < HD_DRIVER_PORTS_MAX; i++) {
+            r->offers[i].fd = -1;
+        }
+    }
+    for (unsigned i = 0; r->offers != NULL && i < HD_DRIVER_PORTS_MAX; i++) {
+        struct hd_router_offer *o = &r->offers[i];
+        if (o->fd < 0) {
+            *o = (struct hd_router_offer){.port = *(const struct hd_msg_port *)m->body,
+                                          .fd = m->fds[0],
+                                          .witness = m->nfds > 1 ? m->fds[1] : -1};
+            m->nfds = 0;
+            return;
+        }
+    }
+}
+
+static void close_offer(struct hd_router_offer *o)
+{
+    close(o->fd);
+    if (o->witness >= 0) {
+        close(o->witness);
+    }
+    o->fd = -1;
+}
+
+void hd_router_offers_forget(struct hd_router_role *r)
+{
+    for (unsigned i = 0; r->offers != NULL && i < HD_DRIVER_PORTS_MAX; i++) {
+        if (r->offers[i].fd >= 0) {
+            if (r->started) {
+                ask(r, HD_MSG_CLOSE_PORT, &r->offers[i].port, NULL, 0);
+            }
+            close_offer(&r->offers[i]);
+        }
+    }
+    free(r->offers);
+    r->offers = NULL;
+}
+
+/* So a core that was killed and comes back misses nothing, and speaks at once. */
+static void take_offer(struct hd_router_role *r, uint16_t core, const struct hd_fx_port *p)
+{
+    for (unsigned i = 0; r->offers != NULL && i < HD_DRIVER_PORTS_MAX; i++) {
+        struct hd_router_offer *o = &r->offers[i];
+        const struct hd_fx_port *was = &o->port.port;
+        if (o->fd < 0 || o->port.core != core || was->port != p->port) {
+            continue;
+        }
+        if (was->kind != p->kind || was->number != p->number || was->ifindex != p->ifindex) {
+            close_offer(o);
+            return;
+        }
+        if (hd_driver_port_opened(&r->driver, core, p->port, o->fd, o->witness) < 0) {
+            hd_log_line(&r->log, HD_LOG_ERROR, "port-refused", "core=%u port=%u", core, p->port);
+        }
+        o->fd = -1;
+        return;
+    }
+}
+
 static void open_port(void *user, uint16_t core, const struct hd_fx_port *p)
 {
     struct hd_msg_port m = {.core = core, .port = *p};
+    take_offer(role(user), core, p);
     ask(role(user), HD_MSG_OPEN_PORT, &m, NULL, 0);
 }
 
@@ -40,6 +112,11 @@ static void close_port(void *user, uint16_t core, const struct hd_fx_port *p)
 {
     struct hd_msg_port m = {.core = core, .port = *p};
     ask(role(user), HD_MSG_CLOSE_PORT, &m, NULL, 0);
+}
+
+static void virt(void *user, const struct hd_virtual_change *c)
+{
+    hd_router_virtual_want(role(user), c);
 }
 
 static void route_mtu(void *user, const struct hd_ip6 *prefix, uint32_t len, uint32_t mtu)
@@ -97,6 +174,7 @@ void hd_router_host_saved(struct hd_router_role *r, const struct hd_msg_value *v
 
 void hd_router_host_repeat(struct hd_router_role *r)
 {
+    hd_router_virtuals_drop(r); /* all are said again */
     hd_driver_repeat_requests(&r->driver);
     for (unsigned i = 0; i < HD_ROUTER_SAVES_MAX; i++) {
         const struct hd_router_save *s = &r->saves[i];
@@ -126,4 +204,5 @@ const struct hd_driver_host hd_router_host = {
     .event = event,
     .reply = reply,
     .route_mtu = route_mtu,
+    .virt = virt,
 };

@@ -50,7 +50,11 @@ static uint32_t socket_rows(struct hd_router_role *r, struct hd_row_cursor *curs
         }
         struct hd_row_socket *row = &out[n++];
         memset(row, 0, sizeof *row);
-        snprintf(row->name, sizeof row->name, "udp %u", p->spec.number);
+        if (p->spec.kind == HD_PORT_FRAME) {
+            snprintf(row->name, sizeof row->name, "ip %u if %u", p->spec.number, p->spec.ifindex);
+        } else {
+            snprintf(row->name, sizeof row->name, "udp %u", p->spec.number);
+        }
         row->core = (uint8_t)p->core;
         row->number = p->spec.number;
         row->received = p->received;

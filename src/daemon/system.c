@@ -305,6 +305,9 @@ static int fail(struct hd_system *s)
 
 static int leave(struct hd_system *s)
 {
+    if (!s->keep && s->exit_status == 0) { /* not: a data plane that is made anew */
+        hd_system_virtuals_end(s);
+    }
     if (s->fwd != NULL) {
         if (!s->keep) {
             hd_system_flush_mtu_routes(s);
@@ -340,6 +343,7 @@ int hd_system_main(const struct hd_options *o)
     }
     hd_system_router_connect(s, peer);
     while (!s->stop) {
+        hd_system_virtuals_settle(s);
         hd_loop_wait(&s->loop, s->reconcile_at);
         hd_privileges_realtime_again();
         if (!s->stop && hd_clock_now() >= s->reconcile_at) {

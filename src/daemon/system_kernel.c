@@ -22,7 +22,7 @@ static bool in_prefix(const struct hd_ip6 *a, uint16_t prefix)
     return a->b[0] == prefix >> 8 && a->b[1] == (prefix & 0xff);
 }
 
-static bool is_ours(const struct hd_system *s, const struct hd_ip6 *a)
+bool hd_system_is_ours(const struct hd_system *s, const struct hd_ip6 *a)
 {
     return in_prefix(a, s->node_prefix) || in_prefix(a, s->label_prefix);
 }
@@ -58,6 +58,9 @@ static const char *interface_name(struct hd_system *s, uint32_t ifindex)
 static void on_link(void *user, const struct hd_link_facts *f)
 {
     struct hd_system *s = user;
+    if (s->looking ? hd_virtual_found(&s->virtuals, f) : hd_virtual_link_news(&s->virtuals, f)) {
+        return;
+    }
     if (strcmp(f->name, HD_KIRA_DEVICE) == 0) {
         if (f->gone && s->fwd != NULL && f->ifindex == s->interfaces.kira0) {
             hd_system_begin_anew(s, false, "kira0-vanished");
@@ -70,13 +73,17 @@ static void on_link(void *user, const struct hd_link_facts *f)
 static void on_address(void *user, const struct hd_address_facts *f)
 {
     struct hd_system *s = user;
+    if (s->looking ? hd_virtual_address(&s->virtuals, f)
+                   : hd_virtual_address_news(&s->virtuals, f)) {
+        return;
+    }
     if (f->ifindex == s->interfaces.kira0 && hd_ip6_equal(&f->address, &s->own_address)) {
         s->own_address_seen = !f->gone;
         if (f->gone && s->fwd != NULL) {
             hd_system_begin_anew(s, true, "own-address-vanished");
         }
     }
-    if (f->ifindex != s->interfaces.kira0 && is_ours(s, &f->address)) {
+    if (f->ifindex != s->interfaces.kira0 && hd_system_is_ours(s, &f->address)) {
         if (f->gone) {
             look_soon(s);
         } else {
@@ -84,6 +91,9 @@ static void on_address(void *user, const struct hd_address_facts *f)
         }
     }
     hd_interfaces_address(&s->interfaces, f);
+    if (f->ifindex != s->interfaces.kira0) {
+        hd_addresses_take(&s->addresses, f);
+    }
 }
 
 static void on_route(void *user, const struct hd_route_facts *f)
@@ -108,7 +118,7 @@ static void on_route(void *user, const struct hd_route_facts *f)
         }
     } else if (f->family == AF_INET6 && f->len >= 16 && f->table == RT_TABLE_MAIN &&
                f->protocol != RTPROT_KERNEL && f->protocol != HD_ROUTE_PROTOCOL &&
-               f->ifindex != s->interfaces.kira0 && is_ours(s, &f->to)) {
+               f->ifindex != s->interfaces.kira0 && hd_system_is_ours(s, &f->to)) {
         if (f->gone) {
             look_soon(s);
         } else {
@@ -131,7 +141,7 @@ static void check_address(void *user, const struct hd_address_facts *f)
 {
     struct hd_system *s = user;
     char text[HD_IP6_TEXT];
-    if (is_ours(s, &f->address) &&
+    if (hd_system_is_ours(s, &f->address) &&
         !(f->ifindex == s->interfaces.kira0 && hd_system_kira0_is_ours(s))) {
         (void)hd_system_refuse(s, HD_EEXIST, "the address %s/%u of the interface %s: " ADVICE,
                                hd_ip6_format(&f->address, text), f->len,
@@ -169,7 +179,7 @@ static void check_route(void *user, const struct hd_route_facts *f)
     struct hd_system *s = user;
     char text[HD_IP6_TEXT];
     bool of_kira0 = f->ifindex == s->interfaces.kira0 && hd_system_kira0_is_ours(s);
-    if (f->family != AF_INET6 || f->len < 16 || !is_ours(s, &f->to) || of_kira0 ||
+    if (f->family != AF_INET6 || f->len < 16 || !hd_system_is_ours(s, &f->to) || of_kira0 ||
         f->protocol == HD_ROUTE_PROTOCOL || s->sentence[0] != '\0') {
         return;
     }
@@ -202,9 +212,13 @@ static int look(struct hd_system *s)
     int error;
     s->looked_at = hd_clock_now();
     s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
+    s->looking = true;
     hd_system_foreign_begin(s);
     hd_interfaces_dump_begin(&s->interfaces);
+    hd_addresses_dump_begin(&s->addresses);
+    hd_virtual_look_begin(&s->virtuals);
     error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
+    error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES4, &sink) : error;
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES, &sink) : error;
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ROUTES6, &sink) : error;
     /* Default routes of IPv4 matter only where they decide about interfaces. */
@@ -213,7 +227,11 @@ static int look(struct hd_system *s)
     }
     if (error == 0) {
         hd_interfaces_dump_end(&s->interfaces);
+        hd_interfaces_tell(&s->interfaces); /* an interface before its addresses go */
+        hd_addresses_dump_end(&s->addresses);
+        hd_virtual_look_end(&s->virtuals);
     }
+    s->looking = false;
     return error;
 }
 
@@ -246,6 +264,11 @@ static void interface_changed(void *user, struct hd_interface *i, struct hd_in_i
     hd_system_router_tell_interface(s, now);
 }
 
+static void address_changed(void *user, const struct hd_in_address *a)
+{
+    hd_system_router_tell_address(user, a);
+}
+
 /* Ours are named hd_...; only possible before the capabilities are gone, and needed only then. */
 static bool program_is_ours(void *user, uint32_t program)
 {
@@ -267,6 +290,9 @@ static void on_news(void *user, uint32_t events)
     if (hd_rtnl_read(&s->rtnl, &sink) == HD_EAGAIN) {
         look_soon(s);
     }
+    if (s->virtuals.doubt) {
+        look_soon(s);
+    }
     hd_interfaces_tell(&s->interfaces);
     hd_system_foreign_tell(s);
 }
@@ -280,9 +306,12 @@ int hd_system_kernel_open(struct hd_system *s)
     const struct hd_rtnl_sink checks = {.user = s, .address = check_address, .route = check_route};
 
     hd_interfaces_init(&s->interfaces, &rules, &listener);
+    hd_addresses_init(&s->addresses, s, address_changed);
+    s->looking = true; /* what is ours in it is no news */
     if (hd_rtnl_open(&s->rtnl) < 0 || hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &links) < 0) {
         return hd_system_refuse(s, HD_ESYS, "cannot talk to the kernel by netlink");
     }
+    s->looking = false;
     s->interfaces.rules.initial = hd_interfaces_namespace_is_initial(&s->interfaces);
     int error = check_kira0(s);
     if (error == 0 && (hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES, &checks) < 0 ||
@@ -303,7 +332,6 @@ int hd_system_kernel_begin(struct hd_system *s)
     if (look(s) < 0) {
         return hd_system_refuse(s, HD_ESYS, "cannot read links and addresses by netlink");
     }
-    hd_interfaces_tell(&s->interfaces);
     s->reconcile_at = hd_clock_now() + HD_SYSTEM_RECONCILE;
     s->rtnl_source = (struct hd_loop_source){hd_rtnl_fd(&s->rtnl), s, on_news};
     return hd_loop_add(&s->loop, &s->rtnl_source);
@@ -316,8 +344,8 @@ void hd_system_reconcile(struct hd_system *s)
         hd_log_line(&s->log, HD_LOG_ERROR, "dump-failed", "next_s=30");
         return;
     }
-    hd_interfaces_tell(&s->interfaces);
     hd_system_foreign_tell(s);
+    hd_system_virtuals_repair(s);
     if (s->fwd == NULL || s->stop) {
         return;
     }

@@ -20,7 +20,6 @@
 
 #define TELL_WAIT_MS 1000 /* for room in the channel, while a router starts */
 #define KEY_HANDLE   1
-#define PORT_MIN     1024
 
 static bool tell(struct hd_system *s, enum hd_message_type type, const void *body, const void *tail,
                  size_t len)
@@ -97,6 +96,18 @@ void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_int
     (void)tell(s, HD_MSG_INTERFACE, &m, NULL, 0);
 }
 
+void hd_system_router_tell_address(struct hd_system *s, const struct hd_in_address *a)
+{
+    struct hd_msg_address m = {.address = *a};
+    (void)tell(s, HD_MSG_ADDRESS, &m, NULL, 0);
+}
+
+void hd_system_router_tell_virtual(struct hd_system *s, enum hd_message_type type,
+                                   const struct hd_msg_virtual *m)
+{
+    (void)tell(s, type, m, NULL, 0);
+}
+
 void hd_system_router_tell_foreign(struct hd_system *s)
 {
     struct hd_msg_foreign m = {.count = s->foreign_count};
@@ -165,15 +176,16 @@ static void on_message(struct hd_system *s, struct hd_message *m)
         }
         break;
     case HD_MSG_OPEN_PORT:
-        if (p->port.number >= PORT_MIN) {
-            hd_system_port_open(s, p);
-        }
+        hd_system_port_open(s, p);
         break;
     case HD_MSG_CLOSE_PORT:
         hd_system_port_close(s, p);
         break;
     case HD_MSG_SAVE:
         on_save(s, m);
+        break;
+    case HD_MSG_VIRTUAL:
+        hd_system_virtual(s, m->body);
         break;
     case HD_MSG_ROUTE_MTU:
         on_route_mtu(s, m->body);
@@ -222,6 +234,11 @@ void hd_system_router_connect(struct hd_system *s, int fd)
     for (uint32_t i = 0; i < s->interfaces.len; i++) {
         hd_system_router_tell_interface(s, &s->interfaces.v[i].told);
     }
+    for (uint32_t i = 0; i < s->addresses.len; i++) {
+        hd_system_router_tell_address(s, &s->addresses.v[i].a);
+    }
+    hd_system_ports_tell(s);
+    hd_system_virtuals_tell(s);
     hd_system_router_tell_foreign(s);
     (void)tell(s, HD_MSG_SYNCED, NULL, NULL, 0);
     /* Whoever comes after this router finds the data plane as this one leaves it. */

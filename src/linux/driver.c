@@ -45,7 +45,7 @@ int hd_driver_init(struct hd_driver *d, const struct hd_driver_options *o)
     d->icmp = d->icmp_source.fd = d->fwd_source.fd = -1;
     d->work_units = WORK_UNITS;
     d->now = start.now;
-    d->answer.deadline = d->mtu_check_at = HD_NEVER;
+    d->answer.deadline = d->mtu_check_at = d->virtual_sweep_at = HD_NEVER;
     hd_keyring_init(&d->keys);
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
         d->ports[i].fd = d->ports[i].witness = d->ports[i].source.fd = -1;
@@ -359,7 +359,7 @@ hd_time hd_driver_deadline(const struct hd_driver *d)
     if (d->answer.pending != HD_PENDING_NONE) {
         return d->now;
     }
-    hd_time sender = hd_driver_sender_deadline(d);
+    hd_time sender = hd_time_min(hd_driver_sender_deadline(d), d->virtual_sweep_at);
     return hd_time_min(sender, hd_time_min(d->answer.deadline, d->mtu_check_at));
 }
 
@@ -383,6 +383,7 @@ void hd_driver_turn(struct hd_driver *d)
         work_slice(d);
     }
     hd_driver_sender_turn(d);
+    hd_driver_virtual_turn(d);
     if (d->now - d->wall_told_at > WALL_EVERY) {
         tell_wall_clock(d);
     }

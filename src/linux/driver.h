@@ -99,9 +99,10 @@ struct hd_driver {
     struct hd_driver_sender *sender; /* NULL: periodic objects go nowhere */
     struct hd_driver_mtu *mtus;      /* HD_DRIVER_MTU_MAX, made with the first */
     uint32_t mtu_count;
-    hd_time mtu_check_at;   /* HD_NEVER: nothing to look for */
-    uint32_t refusals_seen; /* of the model's, when it was searched for refused objects */
-    hd_time refusals_at;    /* not searched again before */
+    hd_time virtual_sweep_at; /* of adopted virtual interfaces; HD_NEVER: there are none */
+    hd_time mtu_check_at;     /* HD_NEVER: nothing to look for */
+    uint32_t refusals_seen;   /* of the model's, when it was searched for refused objects */
+    hd_time refusals_at;      /* not searched again before */
     struct hd_loop *loop;
     struct hd_log *log;
     struct hd_driver_host host;
@@ -138,10 +139,16 @@ HD_MUST_USE int hd_driver_port_opened(struct hd_driver *d, uint16_t core, uint16
 void hd_driver_virtual_told(struct hd_driver *d, uint32_t index, const struct hd_virtual_value *v,
                             int error);
 /* What a predecessor left in the kernel, before the core is started: 0 or an hd_error. */
-HD_MUST_USE int hd_driver_virtual_adopt(struct hd_driver *d, const struct hd_virtual_value *v);
+HD_MUST_USE int hd_driver_virtual_adopt(struct hd_driver *d, uint8_t owner,
+                                        const struct hd_virtual_value *v);
+/* Whether the owner wants one of this name. */
+bool hd_driver_virtual_wanted(const struct hd_driver *d, uint8_t owner,
+                              const struct hd_virtual_value *v);
 
-/* Whether the host has opened all that it was asked for. */
-bool hd_driver_ports_open(const struct hd_driver *d);
+/* Whether the host has opened all that a core asked for. */
+bool hd_driver_ports_open(const struct hd_driver *d, uint16_t core);
+/* Asks again for those that it has not. */
+void hd_driver_repeat_ports(struct hd_driver *d);
 
 /*
  * Takes the memory of a sender (sender.h), whose descriptor it closes: periodic objects are sent

@@ -124,6 +124,12 @@ void hd_driver_periodics_lost(struct hd_driver *d)
     hd_model_periodics_lost(hd_router_model(d->router));
 }
 
+void hd_driver_periodic_sweep(struct hd_driver *d)
+{
+    record(d, HD_EDIT_PERIODIC_SWEEP, 0, 0, 0);
+    hd_model_periodic_sweep(hd_router_model(d->router));
+}
+
 void hd_driver_watch_seen(struct hd_driver *d, uint32_t index, hd_time at)
 {
     record(d, HD_EDIT_WATCH_SEEN, index, at, 0);
@@ -152,6 +158,12 @@ void hd_driver_virtuals_repeat(struct hd_driver *d)
 {
     record(d, HD_EDIT_VIRTUALS_REPEAT, 0, 0, 0);
     hd_model_virtuals_repeat(hd_router_model(d->router));
+}
+
+void hd_driver_virtual_sweep(struct hd_driver *d, uint8_t owner)
+{
+    record(d, HD_EDIT_VIRTUAL_SWEEP, owner, 0, 0);
+    hd_model_virtual_sweep(hd_router_model(d->router), owner);
 }
 
 /* --- applying ------------------------------------------------------------------------------------

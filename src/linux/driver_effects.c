@@ -66,14 +66,23 @@ void hd_driver_port_close(struct hd_driver *d, struct hd_driver_port *p)
     *p = (struct hd_driver_port){.fd = -1, .witness = -1, .source.fd = -1};
 }
 
-bool hd_driver_ports_open(const struct hd_driver *d)
+bool hd_driver_ports_open(const struct hd_driver *d, uint16_t core)
 {
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
-        if (d->ports[i].used && d->ports[i].fd < 0) {
+        if (d->ports[i].used && d->ports[i].core == core && d->ports[i].fd < 0) {
             return false;
         }
     }
     return true;
+}
+
+void hd_driver_repeat_ports(struct hd_driver *d)
+{
+    for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {
+        if (d->ports[i].used && d->ports[i].fd < 0) {
+            d->host.open_port(d->host.user, d->ports[i].core, &d->ports[i].spec);
+        }
+    }
 }
 
 static void open_port(struct hd_driver *d, uint16_t core, const struct hd_fx_port *spec)

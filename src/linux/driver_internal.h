@@ -30,11 +30,13 @@ bool hd_driver_periodic_pull(struct hd_driver *d, struct hd_periodic_change *c);
 void hd_driver_periodic_done(struct hd_driver *d, uint32_t index, int error);
 void hd_driver_periodic_count(struct hd_driver *d, uint32_t index, uint64_t sent, uint64_t failed);
 void hd_driver_periodics_lost(struct hd_driver *d);
+void hd_driver_periodic_sweep(struct hd_driver *d);
 void hd_driver_watch_seen(struct hd_driver *d, uint32_t index, hd_time at);
 bool hd_driver_virtual_pull(struct hd_driver *d, struct hd_virtual_change *c);
 bool hd_driver_virtual_done(struct hd_driver *d, uint32_t index, const struct hd_virtual_value *v,
                             int error);
 void hd_driver_virtuals_repeat(struct hd_driver *d);
+void hd_driver_virtual_sweep(struct hd_driver *d, uint8_t owner);
 /* Puts the model's changes into force by the data plane; what it refuses is recorded. */
 void hd_driver_call_apply(struct hd_driver *d, struct hd_model *m);
 /* Where a router's region shall lie, as a hint for mmap. */
@@ -51,6 +53,7 @@ void hd_driver_check_mtus(struct hd_driver *d);
 
 /* Frames and virtual interfaces (driver_virtual.c). */
 void hd_driver_apply_virtuals(struct hd_driver *d);
+void hd_driver_virtual_turn(struct hd_driver *d);
 HD_MUST_USE int hd_driver_frame_port(struct hd_driver *d, struct hd_driver_port *p);
 void hd_driver_send_frame(struct hd_driver *d, struct hd_driver_port *p, const struct hd_fx_send *s,
                           const uint8_t *bytes);

@@ -150,15 +150,11 @@ hd_time hd_driver_sender_deadline(const struct hd_driver *d)
 /* The core that could claim what is left is not there any more. */
 static void sweep(struct hd_driver *d)
 {
-    struct hd_model *m = hd_router_model(d->router);
-
     d->sender->sweep_at = HD_NEVER;
     if (hd_router_core_state(d->router, d->sender->owner) != NULL) {
         return;
     }
-    for (uint32_t i = 0; (i = hd_model_periodic_next(m, i)) != 0;) {
-        hd_model_periodic_del(m, i);
-    }
+    hd_driver_periodic_sweep(d);
     hd_driver_apply_periodics(d);
 }
 

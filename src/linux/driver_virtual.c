@@ -13,7 +13,8 @@
 #include "linux/driver_internal.h"
 #include "router/router.h"
 
-#define ROUNDS_MAX 16
+#define ROUNDS_MAX  16
+#define SWEEP_AFTER HD_SEC(30) /* by then a configuration has said what runs */
 
 /* --- virtual interfaces --------------------------------------------------------------------------
  */
@@ -43,9 +44,40 @@ void hd_driver_virtual_told(struct hd_driver *d, uint32_t index, const struct hd
     hd_driver_input(d, &in);
 }
 
-int hd_driver_virtual_adopt(struct hd_driver *d, const struct hd_virtual_value *v)
+int hd_driver_virtual_adopt(struct hd_driver *d, uint8_t owner, const struct hd_virtual_value *v)
 {
-    return hd_model_adopt_virtual(hd_router_model(d->router), HD_CORE_VRRP, v);
+    d->virtual_sweep_at = hd_clock_now() + SWEEP_AFTER;
+    return hd_model_adopt_virtual(hd_router_model(d->router), owner, v);
+}
+
+bool hd_driver_virtual_wanted(const struct hd_driver *d, uint8_t owner,
+                              const struct hd_virtual_value *v)
+{
+    const struct hd_model *m = hd_router_model(d->router);
+
+    for (uint32_t i = 0; (i = hd_model_virtual_next(m, i)) != 0;) {
+        const struct hd_virtual *x = hd_model_virtual(m, i);
+        if (x->o.owner == owner && x->v.ifindex == v->ifindex && x->v.family == v->family &&
+            x->v.number == v->number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A core that runs sweeps by itself; those that nobody configured any more cannot. */
+void hd_driver_virtual_turn(struct hd_driver *d)
+{
+    if (d->now < d->virtual_sweep_at) {
+        return;
+    }
+    d->virtual_sweep_at = HD_NEVER;
+    for (unsigned core = 0; core < HD_CORE_COUNT; core++) {
+        if (hd_router_core_state(d->router, (uint8_t)core) == NULL) {
+            hd_driver_virtual_sweep(d, (uint8_t)core);
+        }
+    }
+    hd_driver_apply_virtuals(d);
 }
 
 /* --- frames --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -62,12 +63,26 @@ static int inet6_attr(const struct nlattr *a, void *data)
     return MNL_CB_OK;
 }
 
+static int inet_attr(const struct nlattr *a, void *data)
+{
+    struct hd_link_facts *f = data;
+    const int32_t *conf = mnl_attr_get_payload(a); /* numbered from 1 */
+    if (mnl_attr_get_type(a) == IFLA_INET_CONF &&
+        mnl_attr_get_payload_len(a) >= IPV4_DEVCONF_ARP_IGNORE * sizeof *conf) {
+        f->arp_announce = (uint8_t)conf[IPV4_DEVCONF_ARP_ANNOUNCE - 1];
+        f->arp_ignore = (uint8_t)conf[IPV4_DEVCONF_ARP_IGNORE - 1];
+    }
+    return MNL_CB_OK;
+}
+
 static int af_spec_attr(const struct nlattr *a, void *data)
 {
     struct hd_link_facts *f = data;
     if (mnl_attr_get_type(a) == AF_INET6) {
         f->ipv6_off = false;
         mnl_attr_parse_nested(a, inet6_attr, f);
+    } else if (mnl_attr_get_type(a) == AF_INET) {
+        mnl_attr_parse_nested(a, inet_attr, f);
     }
     return MNL_CB_OK;
 }
@@ -81,6 +96,9 @@ static int link_attr(const struct nlattr *a, void *data)
         break;
     case IFLA_IFALIAS:
         copy_text(f->alias, sizeof f->alias, a);
+        break;
+    case IFLA_LINK:
+        f->below = mnl_attr_get_u32(a);
         break;
     case IFLA_MTU:
         f->mtu = mnl_attr_get_u32(a);
@@ -144,6 +162,8 @@ static int address_attr(const struct nlattr *a, void *data)
         memcpy(p->f.address.b + 12, mnl_attr_get_payload(a), 4);
     } else if (type == IFA_PROTO && mnl_attr_validate(a, MNL_TYPE_U8) >= 0) {
         p->f.protocol = mnl_attr_get_u8(a);
+    } else if (type == IFA_RT_PRIORITY && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
+        p->f.priority = mnl_attr_get_u32(a);
     } else if (type == IFA_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0) {
         p->flags = mnl_attr_get_u32(a);
     }

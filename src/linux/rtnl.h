@@ -22,6 +22,7 @@ struct mnl_socket;
 
 struct hd_link_facts {
     uint32_t ifindex;
+    uint32_t below; /* of a macvlan and its like: what it stands on */
     char name[HD_IF_NAME];
     char kind[HD_RTNL_KIND];        /* "veth", "bridge"...; empty for a physical port */
     char master_kind[HD_RTNL_KIND]; /* of the device it is a port of; empty: none */
@@ -34,6 +35,7 @@ struct hd_link_facts {
     bool gone;
     bool has_parent; /* sits on a bus: a physical or virtualised port */
     bool ipv6_off;
+    uint8_t arp_ignore, arp_announce; /* as configured for it */
     struct hd_mac mac;
 };
 
@@ -42,6 +44,7 @@ struct hd_address_facts {
     struct hd_ip6 address; /* IPv4 as ::ffff:a.b.c.d */
     uint8_t len;           /* IPv4: 96 more than people write */
     uint8_t protocol;      /* who made it; 0: unknown */
+    uint32_t priority;     /* of its prefix route; 0: the default */
     bool secondary;        /* IPv4: not the first of its prefix */
     bool tentative;        /* or failed: not to be used */
     bool gone;
@@ -75,7 +78,7 @@ struct hd_rtnl {
     void *buffer;
 };
 
-/* Hears of links, of IPv6 addresses and routes, and of tc filters: 0 or HD_ESYS. */
+/* Hears of links, of addresses, of IPv6 routes, and of tc filters: 0 or HD_ESYS. */
 HD_MUST_USE int hd_rtnl_open(struct hd_rtnl *n);
 void hd_rtnl_close(struct hd_rtnl *n);
 int hd_rtnl_fd(const struct hd_rtnl *n);

@@ -1,46 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtual interfaces by rtnetlink (virtual.h).
+ * The table of virtual interfaces (virtual.h).
  *
  * Turning active is short, because hosts are waiting: the link comes up, then its addresses are
- * there, one request each. Turning standby goes the other way round.
+ * there, one request each. Turning standby goes the other way round. A table is walked: there are
+ * at most a thousand, and they change when somebody configures or a router fails.
  */
 #include "linux/virtual.h"
 
-#include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if.h>
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
-#include <linux/ip.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/base.h"
 #include "lib/code_points.h"
+#include "linux/refuse.h"
+#include "linux/virtual_internal.h"
 
 /* --- the table ----------------------------------------------------------------------------------
  */
 
-struct hd_virtual_link *hd_virtual_find(struct hd_virtual_table *t, uint32_t ifindex,
+static struct hd_virtual_link *next(struct hd_virtual_table *t, struct hd_virtual_link *l)
+{
+    l = l == NULL ? t->v : l + 1;
+    while (t->v != NULL && l < t->v + HD_VIRTUALS_MAX) {
+        if (l->used) {
+            return l;
+        }
+        l++;
+    }
+    return NULL;
+}
+
+struct hd_virtual_link *hd_virtual_find(struct hd_virtual_table *t, uint8_t owner, uint32_t ifindex,
                                         uint8_t family, uint8_t number)
 {
-    for (uint32_t i = 0; t->v != NULL && i < HD_VIRTUALS_MAX; i++) {
-        struct hd_virtual_link *l = &t->v[i];
-        if (l->used && l->v.ifindex == ifindex && l->v.family == family && l->v.number == number) {
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        const struct hd_virtual_value *v = &l->wanted;
+        if (l->owner == owner && v->ifindex == ifindex && v->family == family &&
+            v->number == number) {
             return l;
         }
     }
     return NULL;
 }
 
-static struct hd_virtual_link *place(struct hd_virtual_table *t, uint32_t ifindex, uint8_t family,
-                                     uint8_t number)
+static struct hd_virtual_link *place(struct hd_virtual_table *t, uint8_t owner, uint32_t ifindex,
+                                     uint8_t family, uint8_t number)
 {
-    struct hd_virtual_link *l = hd_virtual_find(t, ifindex, family, number);
+    struct hd_virtual_link *l = hd_virtual_find(t, owner, ifindex, family, number);
 
     if (l != NULL) {
         return l;
@@ -52,7 +61,9 @@ static struct hd_virtual_link *place(struct hd_virtual_table *t, uint32_t ifinde
         l = &t->v[i];
         if (!l->used) {
             *l = (struct hd_virtual_link){
-                .used = true, .v = {.ifindex = ifindex, .family = family, .number = number}};
+                .used = true,
+                .owner = owner,
+                .wanted = {.ifindex = ifindex, .family = family, .number = number}};
             t->count++;
             return l;
         }
@@ -64,6 +75,7 @@ static void forget(struct hd_virtual_table *t, struct hd_virtual_link *l)
 {
     l->used = false;
     t->count--;
+    t->refusals_stale = true;
 }
 
 void hd_virtual_free(struct hd_virtual_table *t)
@@ -72,316 +84,386 @@ void hd_virtual_free(struct hd_virtual_table *t)
     *t = (struct hd_virtual_table){0};
 }
 
-static char *link_name(const struct hd_virtual_value *v, char name[IFNAMSIZ])
+static int find_in(const struct hd_ip6 *v, unsigned count, const struct hd_ip6 *a)
 {
-    snprintf(name, IFNAMSIZ, "hv%u.%u.%u", v->family % 10u, v->number, v->ifindex % 1000000u);
-    return name;
+    for (unsigned i = 0; i < count; i++) {
+        if (hd_ip6_equal(&v[i], a)) {
+            return (int)i;
+        }
+    }
+    return -1;
 }
 
-/* --- what is there already -----------------------------------------------------------------------
- */
-
-/* By kind, name and MAC: an alias comes only after the link. */
-bool hd_virtual_found(struct hd_virtual_table *t, const struct hd_link_facts *f)
+static bool has(const struct hd_virtual_link *l, const struct hd_ip6 *a)
 {
-    static const uint8_t prefix[4] = {0x00, 0x00, 0x5e, 0x00};
-    unsigned family, number, ifindex;
+    return find_in(l->addresses, l->count, a) >= 0;
+}
 
-    if (strcmp(f->kind, "macvlan") != 0 || memcmp(f->mac.b, prefix, sizeof prefix) != 0 ||
-        sscanf(f->name, "hv%u.%u.%u", &family, &number, &ifindex) != 3) {
+static bool wants(const struct hd_virtual_link *l, const struct hd_ip6 *a)
+{
+    return l->asked && l->wanted.active != 0 &&
+           find_in(l->wanted.addresses, l->wanted.count, a) >= 0;
+}
+
+bool hd_virtual_whole(const struct hd_virtual_link *l)
+{
+    if (!l->asked || l->own_mac != (l->wanted.own_mac != 0) ||
+        l->active != (l->wanted.active != 0) || (!l->own_mac && l->ifindex == 0)) {
         return false;
     }
-    struct hd_virtual_link *l = place(t, ifindex, (uint8_t)family, (uint8_t)number);
+    for (unsigned i = 0; l->active && i < l->wanted.count; i++) {
+        if (!has(l, &l->wanted.addresses[i])) {
+            return false;
+        }
+    }
+    return l->count <= (l->active ? l->wanted.count : 0);
+}
+
+void hd_virtual_value_of(const struct hd_virtual_link *l, struct hd_virtual_value *v)
+{
+    *v = l->wanted;
+    if (hd_virtual_whole(l)) {
+        return;
+    }
+    v->active = l->active;
+    v->own_mac = l->own_mac;
+    v->count = l->count;
+    memset(v->addresses, 0, sizeof v->addresses);
+    memcpy(v->addresses, l->addresses, l->count * sizeof l->addresses[0]);
+}
+
+/* --- looking -------------------------------------------------------------------------------------
+ */
+
+void hd_virtual_look_begin(struct hd_virtual_table *t)
+{
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        l->ifindex = 0;
+        l->count = 0;
+        l->active = false;
+    }
+    t->doubt = false;
+}
+
+/* What is neither there nor wanted is no more. */
+void hd_virtual_look_end(struct hd_virtual_table *t)
+{
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        l->provided = l->provided && l->ifindex != 0;
+        if (!l->asked && l->ifindex == 0 && l->count == 0) {
+            forget(t, l);
+        }
+    }
+}
+
+static struct hd_virtual_link *link_of(struct hd_virtual_table *t, uint32_t ifindex)
+{
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        if (l->ifindex == ifindex && ifindex != 0) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static bool is_ours(const struct hd_link_facts *f, uint8_t *owner, uint8_t *family, uint8_t *number)
+{
+    return strcmp(f->kind, "macvlan") == 0 && f->below != 0 &&
+           hd_virtual_name_read(f->name, owner, family, number);
+}
+
+/* By kind and name: an alias comes only after the link. */
+bool hd_virtual_found(struct hd_virtual_table *t, const struct hd_link_facts *f)
+{
+    uint8_t owner, family, number;
+    unsigned ignore, announce;
+
+    if (!is_ours(f, &owner, &family, &number)) {
+        return false;
+    }
+    struct hd_virtual_link *l = place(t, owner, f->below, family, number);
     if (l == NULL) {
         return true;
     }
-    if (f->gone) {
-        if (l->ifindex == f->ifindex) {
-            forget(t, l);
-        }
-        return true;
-    }
     l->ifindex = f->ifindex;
-    l->v.mac = f->mac;
-    l->v.active = (f->flags & IFF_UP) != 0;
+    l->active = (f->flags & IFF_UP) != 0;
+    if (!l->asked) {
+        l->wanted.mac = f->mac;
+    }
+    if (!l->saved && sscanf(f->alias, HD_VIRTUAL_ALIAS, &ignore, &announce) == 2) {
+        l->arp_ignore = (uint8_t)ignore;
+        l->arp_announce = (uint8_t)announce;
+        l->saved = true;
+    }
     return true;
 }
 
-static bool holds(const struct hd_virtual_value *v, const struct hd_ip6 *a)
+/* Without a link of its own. */
+static struct hd_virtual_link *marked(struct hd_virtual_table *t, const struct hd_address_facts *f)
 {
-    for (unsigned i = 0; i < v->count; i++) {
-        if (hd_ip6_equal(&v->addresses[i], a)) {
-            return true;
-        }
+    uint8_t owner, family, number;
+
+    if (f->protocol != HD_ROUTE_PROTOCOL ||
+        !hd_virtual_mark_read(f->priority, &owner, &family, &number)) {
+        return NULL;
     }
-    return false;
+    return place(t, owner, f->ifindex, family, number);
 }
 
 bool hd_virtual_address(struct hd_virtual_table *t, const struct hd_address_facts *f)
 {
-    for (uint32_t i = 0; t->v != NULL && i < HD_VIRTUALS_MAX; i++) {
-        struct hd_virtual_link *l = &t->v[i];
-        if (!l->used || l->ifindex != f->ifindex || l->ifindex == 0) {
-            continue;
-        }
-        if (!f->gone && !holds(&l->v, &f->address) && l->v.count < HD_VIRTUAL_ADDRESSES_MAX) {
-            l->v.addresses[l->v.count++] = f->address;
-        }
-        return true;
+    struct hd_virtual_link *l = link_of(t, f->ifindex);
+
+    if (l == NULL && (l = marked(t, f)) != NULL) {
+        l->own_mac = l->active = true;
     }
-    return f->protocol == HD_ROUTE_PROTOCOL; /* without a virtual MAC */
-}
-
-/* --- requests ------------------------------------------------------------------------------------
- */
-
-static struct nlmsghdr *link_message(struct hd_rtnl *n, uint16_t type, uint16_t flags,
-                                     uint32_t ifindex)
-{
-    struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
-
-    h->nlmsg_type = type;
-    h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
-    struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
-    i->ifi_family = AF_UNSPEC;
-    i->ifi_index = (int)ifindex;
-    return h;
-}
-
-static int link_up(struct hd_rtnl *n, uint32_t ifindex, bool up)
-{
-    struct nlmsghdr *h = link_message(n, RTM_SETLINK, 0, ifindex);
-    struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
-
-    i->ifi_change = IFF_UP;
-    i->ifi_flags = up ? IFF_UP : 0;
-    return hd_rtnl_request(n, h);
-}
-
-/*
- * Answers for addresses only on the interface that has them, and speaks only with those: the MAC
- * below must never answer for a virtual address (R34).
- */
-static int quieten(struct hd_rtnl *n, uint32_t ifindex, bool macvlan)
-{
-    struct nlmsghdr *h = link_message(n, RTM_SETLINK, 0, ifindex);
-    struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
-    struct nlattr *inet = mnl_attr_nest_start(h, AF_INET);
-    struct nlattr *conf = mnl_attr_nest_start(h, IFLA_INET_CONF);
-
-    mnl_attr_put_u32(h, IPV4_DEVCONF_ARP_IGNORE, 1);
-    mnl_attr_put_u32(h, IPV4_DEVCONF_ARP_ANNOUNCE, 2);
-    if (macvlan) {
-        mnl_attr_put_u32(h, IPV4_DEVCONF_RP_FILTER, 0);
+    if (l == NULL) {
+        return false;
     }
-    mnl_attr_nest_end(h, conf);
-    mnl_attr_nest_end(h, inet);
-    mnl_attr_nest_end(h, spec);
-    return hd_rtnl_request(n, h);
-}
-
-/* No link-local address is made from the virtual MAC (R37). */
-static int no_own_address(struct hd_rtnl *n, uint32_t ifindex)
-{
-    struct nlmsghdr *h = link_message(n, RTM_SETLINK, 0, ifindex);
-    struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
-    struct nlattr *inet6 = mnl_attr_nest_start(h, AF_INET6);
-
-    mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-    mnl_attr_nest_end(h, inet6);
-    mnl_attr_nest_end(h, spec);
-    return hd_rtnl_request(n, h);
-}
-
-static int link_make(struct hd_rtnl *n, const struct hd_virtual_value *v)
-{
-    char name[IFNAMSIZ];
-    struct nlmsghdr *h = link_message(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
-
-    mnl_attr_put_str(h, IFLA_IFNAME, link_name(v, name));
-    mnl_attr_put_u32(h, IFLA_LINK, v->ifindex);
-    mnl_attr_put(h, IFLA_ADDRESS, sizeof v->mac, &v->mac);
-    struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
-    mnl_attr_put_str(h, IFLA_INFO_KIND, "macvlan");
-    struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
-    mnl_attr_put_u32(h, IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE);
-    mnl_attr_nest_end(h, data);
-    mnl_attr_nest_end(h, info);
-    return hd_rtnl_request(n, h);
-}
-
-static void take_ifindex(void *user, const struct hd_link_facts *f)
-{
-    *(uint32_t *)user = f->ifindex;
-}
-
-static uint32_t link_find(struct hd_rtnl *n, const struct hd_virtual_value *v)
-{
-    char name[IFNAMSIZ];
-    uint32_t ifindex = 0;
-    struct hd_rtnl_sink sink = {.user = &ifindex, .link = take_ifindex};
-    struct nlmsghdr *h = link_message(n, RTM_GETLINK, 0, 0);
-
-    mnl_attr_put_str(h, IFLA_IFNAME, link_name(v, name));
-    return hd_rtnl_ask(n, h, &sink) == 0 ? ifindex : 0;
-}
-
-static int address_request(struct hd_rtnl *n, uint32_t ifindex, const struct hd_virtual_value *v,
-                           unsigned which, bool add)
-{
-    const struct hd_ip6 *a = &v->addresses[which];
-    bool local = hd_ip6_is_link_local(a); /* whose prefix every interface has for itself */
-    const void *bytes = v->family == 4 ? a->b + 12 : a->b;
-    size_t size = v->family == 4 ? 4 : 16;
-    struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
-
-    h->nlmsg_type = add ? RTM_NEWADDR : RTM_DELADDR;
-    h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | (add ? NLM_F_CREATE : 0));
-    struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
-    i->ifa_family = v->family == 4 ? AF_INET : AF_INET6;
-    i->ifa_prefixlen = local ? 64 : (uint8_t)(size * 8);
-    i->ifa_scope = local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    i->ifa_index = ifindex;
-    mnl_attr_put(h, IFA_LOCAL, size, bytes);
-    mnl_attr_put(h, IFA_ADDRESS, size, bytes);
-    if (add) {
-        mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD | (local ? 0u : IFA_F_NOPREFIXROUTE));
-        mnl_attr_put_u8(h, IFA_PROTO, HD_ROUTE_PROTOCOL);
+    if (!f->gone && !has(l, &f->address) && l->count < HD_VIRTUAL_ADDRESSES_MAX) {
+        l->addresses[l->count++] = f->address;
     }
-    int error = hd_rtnl_request(n, h);
-    if (error < 0 && add && errno == EEXIST) {
-        return 0;
+    return true;
+}
+
+bool hd_virtual_link_news(struct hd_virtual_table *t, const struct hd_link_facts *f)
+{
+    uint8_t owner, family, number;
+    const struct hd_virtual_link *l = link_of(t, f->ifindex);
+
+    if (l != NULL && (f->gone || l->active != ((f->flags & IFF_UP) != 0))) {
+        t->doubt = true;
     }
-    return error < 0 && !add && (errno == EADDRNOTAVAIL || errno == ENODEV) ? 0 : error;
+    return l != NULL || is_ours(f, &owner, &family, &number);
+}
+
+bool hd_virtual_address_news(struct hd_virtual_table *t, const struct hd_address_facts *f)
+{
+    uint8_t owner, family, number;
+    bool ours = f->protocol == HD_ROUTE_PROTOCOL &&
+                hd_virtual_mark_read(f->priority, &owner, &family, &number);
+    const struct hd_virtual_link *l =
+        ours ? hd_virtual_find(t, owner, f->ifindex, family, number) : link_of(t, f->ifindex);
+
+    if (l != NULL && f->gone == has(l, &f->address)) {
+        t->doubt = true;
+    }
+    return ours || l != NULL;
 }
 
 /* --- changes -------------------------------------------------------------------------------------
  */
 
-/* Takes off those addresses that are there and not in `keep` (NULL: all). */
-static void remove_addresses(struct hd_rtnl *n, const struct hd_virtual_link *l, uint32_t ifindex,
-                             const struct hd_virtual_value *keep)
+/* How the interface below was before any of us: the neighbours know it, else it is so now. */
+static int learn_arp(struct hd_virtual_table *t, struct hd_rtnl *n, struct hd_virtual_link *l)
 {
-    for (unsigned i = 0; i < l->v.count; i++) {
-        if (keep == NULL || !holds(keep, &l->v.addresses[i])) {
-            (void)!address_request(n, ifindex, &l->v, i, false);
+    for (struct hd_virtual_link *o = next(t, NULL); o != NULL; o = next(t, o)) {
+        if (!l->saved && o->saved && o->wanted.ifindex == l->wanted.ifindex) {
+            l->arp_ignore = o->arp_ignore;
+            l->arp_announce = o->arp_announce;
+            l->saved = true;
+        }
+    }
+    if (!l->saved) {
+        l->saved = hd_virtual_arp_read(n, l->wanted.ifindex, &l->arp_ignore, &l->arp_announce);
+    }
+    return l->saved ? 0 : HD_ENOENT;
+}
+
+static void remove_address(struct hd_rtnl *n, struct hd_virtual_link *l, unsigned which)
+{
+    hd_virtual_address_del(n, l, &l->addresses[which]);
+    l->addresses[which] = l->addresses[--l->count];
+}
+
+static void remove_unwanted(struct hd_rtnl *n, struct hd_virtual_link *l)
+{
+    for (unsigned i = l->count; i-- > 0;) {
+        if (!wants(l, &l->addresses[i])) {
+            remove_address(n, l, i);
         }
     }
 }
 
-static int provide_link(struct hd_rtnl *n, struct hd_virtual_link *l,
-                        const struct hd_virtual_value *v)
+/* An address that the interface has from somebody else does as well, and stays when we go. */
+static int activate(struct hd_rtnl *n, struct hd_virtual_link *l)
 {
-    if (l->ifindex == 0) {
-        l->ifindex = link_find(n, v); /* of a predecessor, not looked for yet */
-    }
-    if (l->ifindex == 0) {
-        int error = link_make(n, v);
-        if (error < 0) {
-            return error;
-        }
-        l->ifindex = link_find(n, v);
-    }
-    if (l->ifindex == 0) {
-        return HD_ESYS;
-    }
-    int error = hd_rtnl_link_alias(n, l->ifindex, HD_VIRTUAL_ALIAS); /* for people */
-    if (error == 0) {
-        error = quieten(n, v->ifindex, false);
-    }
-    if (error == 0) {
-        error = quieten(n, l->ifindex, true);
-    }
-    if (no_own_address(n, l->ifindex) < 0 && v->family == 6) {
-        error = HD_ESYS; /* where there is no IPv6, there is nothing to prevent */
-    }
-    return error;
-}
+    int error = l->own_mac || l->active ? 0 : hd_virtual_link_up(n, l, true);
 
-static int activate(struct hd_rtnl *n, struct hd_virtual_link *l, const struct hd_virtual_value *v)
-{
-    uint32_t ifindex = v->own_mac ? v->ifindex : l->ifindex;
-    int error = v->own_mac || l->v.active ? 0 : link_up(n, ifindex, true);
-
-    for (unsigned i = 0; i < v->count && error == 0; i++) {
-        if (!l->v.active || !holds(&l->v, &v->addresses[i])) {
-            error = address_request(n, ifindex, v, i, true);
+    for (unsigned i = 0; i < l->wanted.count && error == 0; i++) {
+        const struct hd_ip6 *a = &l->wanted.addresses[i];
+        if (has(l, a)) {
+            continue;
         }
+        error = hd_virtual_address_add(n, l, a);
+        if (error == 0) {
+            l->addresses[l->count++] = *a;
+        } else if (error == HD_EEXIST) {
+            error = 0;
+        }
+        l->active = true;
     }
-    if (l->v.active) {
-        remove_addresses(n, l, ifindex, v);
-    }
+    l->active = l->active || error == 0;
     return error;
 }
 
 static void deactivate(struct hd_rtnl *n, struct hd_virtual_link *l)
 {
-    uint32_t ifindex = l->v.own_mac ? l->v.ifindex : l->ifindex;
-
-    remove_addresses(n, l, ifindex, NULL);
-    if (!l->v.own_mac && l->ifindex != 0) {
-        (void)!link_up(n, l->ifindex, false);
+    while (l->count > 0) {
+        remove_address(n, l, l->count - 1u);
     }
-    l->v.active = 0;
-    l->v.count = 0;
+    if (!l->own_mac && l->ifindex != 0) {
+        (void)!hd_virtual_link_up(n, l, false);
+    }
+    l->active = false;
 }
 
-static void remove_link(struct hd_rtnl *n, struct hd_virtual_link *l)
+static bool is_last(struct hd_virtual_table *t, const struct hd_virtual_link *l)
 {
-    if (l->v.active) {
+    for (struct hd_virtual_link *o = next(t, NULL); o != NULL; o = next(t, o)) {
+        if (o != l && o->ifindex != 0 && o->wanted.ifindex == l->wanted.ifindex) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void remove_all(struct hd_virtual_table *t, struct hd_rtnl *n, struct hd_virtual_link *l)
+{
+    if (l->active || l->count > 0) {
         deactivate(n, l);
     }
-    if (l->ifindex != 0) {
-        (void)!hd_rtnl_request(n, link_message(n, RTM_DELLINK, 0, l->ifindex));
+    if (l->ifindex == 0) {
+        return;
+    }
+    hd_virtual_link_del(n, l);
+    if (is_last(t, l)) {
+        hd_virtual_arp_back(n, l);
     }
     l->ifindex = 0;
+    l->provided = l->saved = false;
 }
 
-int hd_virtual_set(struct hd_virtual_table *t, struct hd_rtnl *n, const struct hd_virtual_value *v)
+static int realise(struct hd_virtual_table *t, struct hd_rtnl *n, struct hd_virtual_link *l)
 {
-    struct hd_virtual_link *l = place(t, v->ifindex, v->family, v->number);
+    bool own_mac = l->wanted.own_mac != 0;
     int error = 0;
+
+    if (l->own_mac != own_mac) {
+        remove_all(t, n, l);
+        l->own_mac = own_mac;
+    }
+    if (!own_mac && !l->provided) {
+        error = learn_arp(t, n, l);
+        error = error == 0 ? hd_virtual_link_provide(n, l) : error;
+        l->provided = error == 0;
+        t->refusals_stale |= l->provided; /* its ifindex is in them */
+    }
+    if (error != 0) {
+        return error;
+    }
+    if (l->wanted.active == 0) {
+        if (l->active || l->count > 0) {
+            deactivate(n, l);
+        }
+        return 0;
+    }
+    if (l->wanted.accept == 0 && !l->refused) {
+        (void)!hd_virtual_settle(t); /* before it could be accepted */
+    }
+    error = activate(n, l);
+    remove_unwanted(n, l);
+    return error;
+}
+
+int hd_virtual_set(struct hd_virtual_table *t, struct hd_rtnl *n, uint8_t owner,
+                   const struct hd_virtual_value *v)
+{
+    struct hd_virtual_link *l = place(t, owner, v->ifindex, v->family, v->number);
 
     if (l == NULL) {
         return t->v == NULL ? HD_ENOMEM : HD_ELIMIT;
     }
-    if (l->v.own_mac != v->own_mac) {
-        remove_link(n, l);
+    bool same = l->asked && l->wanted.accept == v->accept && l->wanted.count == v->count &&
+                memcmp(l->wanted.addresses, v->addresses, sizeof v->addresses) == 0;
+    if (!same) {
+        t->refusals_stale = true;
+        l->refused = false;
     }
-    l->v.own_mac = v->own_mac;
-    if (!v->own_mac && l->ifindex == 0) {
-        error = provide_link(n, l, v);
-    }
-    if (error == 0 && v->active) {
-        error = activate(n, l, v);
-    } else if (error == 0 && l->v.active) {
-        deactivate(n, l);
-    }
-    if (error == 0) {
-        l->v = *v;
-        l->v.count = v->active ? v->count : 0;
-    } else if (l->ifindex == 0) {
-        forget(t, l);
-    }
-    return error;
+    l->wanted = *v;
+    l->asked = true;
+    return realise(t, n, l);
 }
 
-void hd_virtual_del(struct hd_virtual_table *t, struct hd_rtnl *n, const struct hd_virtual_value *v)
+void hd_virtual_del(struct hd_virtual_table *t, struct hd_rtnl *n, uint8_t owner,
+                    const struct hd_virtual_value *v)
 {
-    struct hd_virtual_link *l = hd_virtual_find(t, v->ifindex, v->family, v->number);
+    struct hd_virtual_link *l = hd_virtual_find(t, owner, v->ifindex, v->family, v->number);
 
     if (l != NULL) {
-        remove_link(n, l);
+        remove_all(t, n, l);
         forget(t, l);
     }
+}
+
+uint32_t hd_virtual_repair(struct hd_virtual_table *t, struct hd_rtnl *n)
+{
+    uint32_t repaired = 0;
+
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        if (l->asked && !hd_virtual_whole(l)) {
+            repaired += realise(t, n, l) == 0;
+        }
+    }
+    return repaired;
 }
 
 void hd_virtual_del_all(struct hd_virtual_table *t, struct hd_rtnl *n)
 {
-    for (uint32_t i = 0; t->v != NULL && i < HD_VIRTUALS_MAX; i++) {
-        if (t->v[i].used) {
-            remove_link(n, &t->v[i]);
-            forget(t, &t->v[i]);
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        remove_all(t, n, l);
+        forget(t, l);
+    }
+}
+
+/* --- what is refused -----------------------------------------------------------------------------
+ */
+
+static uint32_t collect(struct hd_virtual_table *t, struct hd_refused *v)
+{
+    uint32_t n = 0;
+
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        l->refused = true;
+        for (unsigned i = 0; l->wanted.accept == 0 && i < l->wanted.count; i++) {
+            const struct hd_ip6 *a = &l->wanted.addresses[i];
+            uint32_t where = l->own_mac ? l->wanted.ifindex : l->ifindex;
+            v[n++] =
+                (struct hd_refused){.address = *a, .ifindex = hd_ip6_is_link_local(a) ? where : 0};
         }
     }
+    return n;
+}
+
+int hd_virtual_settle(struct hd_virtual_table *t)
+{
+    uint32_t most = 0;
+
+    if (!t->refusals_stale) {
+        return 0;
+    }
+    for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
+        if (!l->asked) {
+            return 0; /* what a predecessor said of it holds until somebody says more */
+        }
+        most += l->wanted.count;
+    }
+    struct hd_refused *v = most > 0 ? calloc(most, sizeof *v) : NULL;
+    if (most > 0 && v == NULL) {
+        return HD_ENOMEM;
+    }
+    t->refusals_stale = false;
+    int error = hd_refuse(v, collect(t, v));
+    free(v);
+    return error;
 }

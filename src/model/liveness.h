@@ -159,6 +159,8 @@ struct hd_periodic_change {
 bool hd_model_periodic_pull(struct hd_model *m, struct hd_periodic_change *c);
 /* Tells how a change that was set ended: 0 or an hd_error. */
 void hd_model_periodic_done(struct hd_model *m, uint32_t index, int error);
+/* All go: whoever could have claimed what was adopted is not there. */
+void hd_model_periodic_sweep(struct hd_model *m);
 /* All of them have to be set again: the data plane lost its memory. */
 void hd_model_periodics_lost(struct hd_model *m);
 /* How many packets were sent since the last time, and how many could not be. */

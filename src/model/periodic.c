@@ -205,6 +205,12 @@ void hd_model_periodic_done(struct hd_model *m, uint32_t index, int error)
     p->o.reason = (uint8_t)-error;
 }
 
+void hd_model_periodic_sweep(struct hd_model *m)
+{
+    for (uint32_t i = 0; (i = hd_model_periodic_next(m, i)) != 0;)
+        hd_model_periodic_del(m, i);
+}
+
 void hd_model_periodics_lost(struct hd_model *m)
 {
     for (uint32_t i = 0; (i = hd_model_periodic_next(m, i)) != 0;)

@@ -64,12 +64,12 @@ static bool same_name(const struct hd_virtual_value *a, uint32_t ifindex, uint8_
     return a->ifindex == ifindex && a->family == family && a->number == number;
 }
 
-static uint32_t find_adopted(const struct hd_model *m, uint32_t ifindex, uint8_t family,
-                             uint8_t number)
+static uint32_t find_adopted(const struct hd_model *m, uint8_t owner, uint32_t ifindex,
+                             uint8_t family, uint8_t number)
 {
     for (uint32_t i = 0; (i = hd_model_virtual_next(m, i)) != 0;) {
         const struct hd_virtual *x = slot_at(m, i);
-        if (x->o.adopted && same_name(&x->v, ifindex, family, number))
+        if (x->o.adopted && x->o.owner == owner && same_name(&x->v, ifindex, family, number))
             return i;
     }
     return 0;
@@ -77,10 +77,9 @@ static uint32_t find_adopted(const struct hd_model *m, uint32_t ifindex, uint8_t
 
 int hd_model_virtual_add(struct hd_model *m, uint8_t owner, const struct hd_virtual_value *v)
 {
-    uint32_t adopted = find_adopted(m, v->ifindex, v->family, v->number);
+    uint32_t adopted = find_adopted(m, owner, v->ifindex, v->family, v->number);
 
     if (adopted != 0) {
-        slot_at(m, adopted)->o.owner = owner;
         (void)hd_model_virtual_set(m, adopted, v);
         return (int)adopted;
     }
@@ -132,10 +131,10 @@ struct hd_virtual *hd_model_virtual(const struct hd_model *m, uint32_t index)
     return x != NULL && x->o.wanted ? x : NULL;
 }
 
-const struct hd_virtual *hd_model_virtual_adopted(const struct hd_model *m, uint32_t ifindex,
-                                                  uint8_t family, uint8_t number)
+const struct hd_virtual *hd_model_virtual_adopted(const struct hd_model *m, uint8_t owner,
+                                                  uint32_t ifindex, uint8_t family, uint8_t number)
 {
-    return slot_at(m, find_adopted(m, ifindex, family, number));
+    return slot_at(m, find_adopted(m, owner, ifindex, family, number));
 }
 
 uint32_t hd_model_virtual_next(const struct hd_model *m, uint32_t after)
@@ -148,10 +147,10 @@ uint32_t hd_model_virtual_next(const struct hd_model *m, uint32_t after)
     return 0;
 }
 
-void hd_model_virtual_sweep(struct hd_model *m)
+void hd_model_virtual_sweep(struct hd_model *m, uint8_t owner)
 {
     for (uint32_t i = 0; (i = hd_model_virtual_next(m, i)) != 0;)
-        if (slot_at(m, i)->o.adopted)
+        if (slot_at(m, i)->o.adopted && slot_at(m, i)->o.owner == owner)
             hd_model_virtual_del(m, i);
 }
 

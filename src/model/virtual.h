@@ -28,7 +28,7 @@
 struct hd_virtual_value {
     uint32_t ifindex; /* of the interface that it stands on */
     uint8_t family;   /* 4 or 6 */
-    uint8_t number;   /* VRID */
+    uint8_t number;   /* the owner's: VRID */
     uint8_t active;
     uint8_t accept;  /* packets to the addresses are taken, not only answered for */
     uint8_t own_mac; /* no second MAC: the addresses are added to the interface itself */
@@ -50,7 +50,7 @@ struct hd_virtuals {
 
 /* --- for cores -------------------------------------------------------------------------------- */
 
-/* Adds one, or claims an adopted one of the same ifindex, family and number: its index (> 0). */
+/* Adds one, or claims one that was adopted for it under this name: its index (> 0). */
 HD_MUST_USE int hd_model_virtual_add(struct hd_model *m, uint8_t owner,
                                      const struct hd_virtual_value *v);
 /* Changes one; true when there is something to do for the driver. */
@@ -58,13 +58,13 @@ bool hd_model_virtual_set(struct hd_model *m, uint32_t index, const struct hd_vi
 void hd_model_virtual_del(struct hd_model *m, uint32_t index);
 /* NULL when there is none that is wanted. Valid until the next addition. */
 struct hd_virtual *hd_model_virtual(const struct hd_model *m, uint32_t index);
-/* What was adopted and not yet claimed under this name, NULL when nothing was. */
-const struct hd_virtual *hd_model_virtual_adopted(const struct hd_model *m, uint32_t ifindex,
-                                                  uint8_t family, uint8_t number);
+/* What was adopted for it and not yet claimed under this name, NULL when nothing was. */
+const struct hd_virtual *hd_model_virtual_adopted(const struct hd_model *m, uint8_t owner,
+                                                  uint32_t ifindex, uint8_t family, uint8_t number);
 /* Steps through the wanted ones: start with 0, ends with 0. */
 uint32_t hd_model_virtual_next(const struct hd_model *m, uint32_t after);
-/* Removes what was adopted and that no core claimed. */
-void hd_model_virtual_sweep(struct hd_model *m);
+/* Removes what was adopted for this core, and that it did not claim. */
+void hd_model_virtual_sweep(struct hd_model *m, uint8_t owner);
 
 /* --- for drivers ------------------------------------------------------------------------------ */
 

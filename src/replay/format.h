@@ -24,7 +24,7 @@
 #include "model/core.h"
 
 #define HD_RECORDING_MAGIC    "HEDDLERC"
-#define HD_RECORDING_VERSION  1
+#define HD_RECORDING_VERSION  2
 #define HD_RECORDING_HEAD     4096u
 #define HD_RECORDING_SEGMENTS 4u
 #define HD_RECORDING_PAGE     4096u
@@ -166,6 +166,8 @@ enum hd_recorded_edit_op {
     HD_EDIT_VIRTUAL_PULL,
     HD_EDIT_VIRTUAL_DONE, /* index, a: error, then struct hd_virtual_value */
     HD_EDIT_VIRTUALS_REPEAT,
+    HD_EDIT_VIRTUAL_SWEEP,  /* index: owner */
+    HD_EDIT_PERIODIC_SWEEP, /* all go */
 };
 
 struct hd_recorded_edit {

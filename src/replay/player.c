@@ -89,6 +89,12 @@ static void make_edit(struct hd_player *p)
     case HD_EDIT_VIRTUALS_REPEAT:
         hd_model_virtuals_repeat(m);
         break;
+    case HD_EDIT_VIRTUAL_SWEEP:
+        hd_model_virtual_sweep(m, (uint8_t)e->index);
+        break;
+    case HD_EDIT_PERIODIC_SWEEP:
+        hd_model_periodic_sweep(m);
+        break;
     }
 }
 

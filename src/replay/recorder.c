@@ -37,6 +37,8 @@ uint32_t hd_recording_input_size(uint32_t type)
         [HD_IN_SAMPLE] = sizeof(struct hd_in_sample),
         [HD_IN_SAVED] = sizeof(struct hd_in_saved),
         [HD_IN_WALL_CLOCK] = sizeof(struct hd_in_wall_clock),
+        [HD_IN_ADDRESS] = sizeof(struct hd_in_address),
+        [HD_IN_VIRTUAL] = sizeof(struct hd_in_virtual),
     };
 
     return type < HD_ARRAY_LEN(sizes) ? sizes[type] : 0;

@@ -8,8 +8,8 @@
  * other as urgent work.
  *
  * After a restart of the process, the model holds what the predecessor wanted of the kernel. An
- * instance that finds itself active there goes on as Active: it advertises at once, announces
- * nothing, and counts no transition.
+ * instance that finds itself active there goes on as Active: it advertises at once and counts no
+ * transition.
  */
 #include "core/vrrp/state.h"
 
@@ -50,7 +50,8 @@ static bool was_active(struct hd_ctx *c, const struct vrrp_instance *i)
     const struct hd_virtual *a =
         i->interface == NULL || i->virt != 0
             ? NULL
-            : hd_model_virtual_adopted(c->model, i->interface->ifindex, i->c.family, i->c.vrid);
+            : hd_model_virtual_adopted(c->model, c->core, i->interface->ifindex, i->c.family,
+                                       i->c.vrid);
 
     return a != NULL && a->v.active != 0;
 }
@@ -137,6 +138,7 @@ static void resume_active(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance
     i->reason = HD_VRRP_BY_PRIORITY;
     i->state_at = i->up_at = c->now;
     begin_active(v, c, i);
+    i->announce = i->c.own_mac != 0; /* another one may have stood in, with a MAC of its own */
     vrrp_want(v, c, i);
     vrrp_fast_update(v, c, i);
 }

@@ -27,7 +27,7 @@ void vrrp_disarm(struct vrrp *v, struct vrrp_instance *i, enum vrrp_timer kind)
 
 static void sweep(struct vrrp *v, struct hd_ctx *c)
 {
-    hd_model_virtual_sweep(c->model);
+    hd_model_virtual_sweep(c->model, c->core);
     for (uint32_t n = 0; n < v->instances.len; n++)
         vrrp_mark(v, v->instances.v[n], HD_VRRP_EV_NONE);
 }
@@ -224,7 +224,7 @@ static void stop(void *state, struct hd_ctx *c)
     while (v->instances.len > 0)
         vrrp_instance_free(v, c, v->instances.v[--v->instances.len]);
     vrrp_sessions_flush(v, c, VRRP_EVENTS_PER_CALL);
-    hd_model_virtual_sweep(c->model);
+    hd_model_virtual_sweep(c->model, c->core);
     for (uint32_t n = 0; n < v->groups.len; n++)
         hd_pool_free(c->pool, v->groups.v[n], sizeof *v->groups.v[n]);
     hd_vec_free(c->pool, &v->groups);

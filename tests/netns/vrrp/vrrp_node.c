@@ -198,16 +198,19 @@ static void make_virtuals(struct node *n)
     for (unsigned i = 0; i < n->change_count; i++) {
         const struct hd_virtual_change c = n->changes[i];
         if (c.del) {
-            hd_virtual_del(&n->virtuals, &n->rtnl, &c.v);
+            hd_virtual_del(&n->virtuals, &n->rtnl, c.owner, &c.v);
             continue;
         }
-        int error = hd_virtual_set(&n->virtuals, &n->rtnl, &c.v);
+        int error = hd_virtual_set(&n->virtuals, &n->rtnl, c.owner, &c.v);
         if (error < 0) {
             fprintf(stderr, "virtual interface %u: %s\n", c.v.number, strerror(errno));
         }
         hd_driver_virtual_told(&n->driver, c.index, &c.v, error);
     }
     n->change_count = 0;
+    if (hd_virtual_settle(&n->virtuals) < 0) {
+        fprintf(stderr, "what is not accepted: %s\n", strerror(errno));
+    }
 }
 
 /* --- the kernel ----------------------------------------------------------------------------------
@@ -235,7 +238,7 @@ static void on_link(void *user, const struct hd_link_facts *f)
     struct node *n = user;
     struct hd_in_interface *i;
 
-    if (hd_virtual_found(&n->virtuals, f) || (i = interface_place(n, f->ifindex)) == NULL) {
+    if (hd_virtual_link_news(&n->virtuals, f) || (i = interface_place(n, f->ifindex)) == NULL) {
         return;
     }
     i->ifindex = f->ifindex;
@@ -252,7 +255,7 @@ static void on_address(void *user, const struct hd_address_facts *f)
     struct node *n = user;
     struct hd_in_interface *i;
 
-    if (hd_virtual_address(&n->virtuals, f) || (i = interface_place(n, f->ifindex)) == NULL) {
+    if (hd_virtual_address_news(&n->virtuals, f) || (i = interface_place(n, f->ifindex)) == NULL) {
         return;
     }
     if (hd_ip6_is_link_local(&f->address) && !f->tentative) {
@@ -297,7 +300,13 @@ static void adopt(struct node *n)
         die("netlink");
     }
     for (uint32_t i = 0; n->virtuals.v != NULL && i < HD_VIRTUALS_MAX; i++) {
-        if (n->virtuals.v[i].used && hd_driver_virtual_adopt(&n->driver, &n->virtuals.v[i].v) < 0) {
+        const struct hd_virtual_link *l = &n->virtuals.v[i];
+        struct hd_virtual_value v;
+        if (!l->used) {
+            continue;
+        }
+        hd_virtual_value_of(l, &v);
+        if (hd_driver_virtual_adopt(&n->driver, l->owner, &v) < 0) {
             die("adopt");
         }
     }
@@ -408,6 +417,7 @@ static void be_router(int table, bool again, hd_time rows_every)
     print_rows(&n);
     hd_driver_stop(&n.driver);
     hd_virtual_del_all(&n.virtuals, &n.rtnl);
+    (void)!hd_virtual_settle(&n.virtuals);
     exit(0);
 }
 
