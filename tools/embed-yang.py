@@ -5,9 +5,10 @@ import pathlib
 import sys
 
 print('/* Made by tools/embed-yang.py from yang/. */')
-print('static const struct {\n    const char *name, *text;\n} own_modules[] = {')
+print('static const struct {\n    const char *name;\n    bool stand_in; /* for one that the system may have */\n'
+      '    const char *text;\n} own_modules[] = {')
 for path in map(pathlib.Path, sys.argv[1:]):
-    print(f'    {{"{path.stem}",')
+    print(f'    {{"{path.stem}", {str(path.parent.name == "stand-in").lower()},')
     for line in path.read_text().splitlines():
         text = line.replace('\\', '\\\\').replace('"', '\\"')
         print(f'     "{text}\\n"')

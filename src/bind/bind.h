@@ -35,7 +35,9 @@ enum hd_column_type {
     HD_COL_AGE,      /* hd_time: the same in JSON, "4 min 12 s" in tables */
     HD_COL_CHARS,    /* char[size], ends at the first NUL */
     HD_COL_IDS, /* struct hd_id[size]; a uint16_t at `aux_offset` says how many there are in all */
-    HD_COL_TEXTS, /* char[most][size]; a uint16_t at `aux_offset` says how many are used */
+    HD_COL_TEXTS,  /* char[most][size]; a uint16_t at `aux_offset` says how many are used */
+    HD_COL_IP6S,   /* struct hd_ip6[most]; a uint8_t at `aux_offset` says how many are used */
+    HD_COL_SECRET, /* uint8_t[size], its length a uint8_t at `aux_offset`: never printed */
 };
 
 #define HD_COL_KEY     0x01 /* part of the row's key; a label of its metrics */
@@ -44,6 +46,8 @@ enum hd_column_type {
 #define HD_COL_UNKNOWN 0x08 /* all bytes zero: unknown; null in JSON, "-" in tables */
 #define HD_COL_IFINDEX 0x10 /* an interface: who knows its name shows that */
 #define HD_COL_START   0x20 /* configuration that processes read when they start */
+#define HD_COL_GIVEN   0x40 /* configuration that no leaf gives: by its list, or found afterwards */
+#define HD_COL_TWICE   0x80 /* configuration: a number that also stands at `aux_offset` */
 
 /* How good a value is; a terminal shows it in colour. */
 enum hd_tone { HD_TONE_PLAIN = 0, HD_TONE_GOOD, HD_TONE_WARN, HD_TONE_BAD };
@@ -61,8 +65,9 @@ struct hd_column {
     uint16_t offset;
     uint16_t size; /* bytes of a number or string, items of a list */
     uint16_t aux_offset;
-    uint16_t most; /* texts there is room for */
-    uint8_t type;  /* enum hd_column_type */
+    uint16_t most;  /* texts or addresses there is room for */
+    uint16_t scale; /* configuration: the leaf's number times this; 0: as it is */
+    uint8_t type;   /* enum hd_column_type */
     uint8_t flags;
     uint8_t names_count;
     const struct hd_enum_name *names;

@@ -95,9 +95,29 @@ static void label_format(const uint8_t *bytes, char *buf)
     hd_id_format(&id, buf);
 }
 
-static void address_text(const struct hd_column *c, const void *row, char *buf)
+/* Those of IPv4 are ::ffff:a.b.c.d (model/liveness.h). */
+static void ip_text(const uint8_t *bytes, char *buf)
 {
     struct hd_ip6 ip6;
+
+    memcpy(&ip6, bytes, sizeof ip6);
+    hd_ip6_format(&ip6, buf);
+    if (strncmp(buf, "::ffff:", 7) == 0 && strchr(buf, '.') != NULL)
+        memmove(buf, buf + 7, strlen(buf + 7) + 1);
+}
+
+uint8_t hd_column_addresses(const struct hd_column *c, const void *row)
+{
+    return (uint8_t)HD_MIN(((const uint8_t *)row)[c->aux_offset], c->most);
+}
+
+void hd_column_address_at(const struct hd_column *c, const void *row, uint8_t i, char *buf)
+{
+    ip_text((const uint8_t *)at(c, row) + (size_t)i * sizeof(struct hd_ip6), buf);
+}
+
+static void address_text(const struct hd_column *c, const void *row, char *buf)
+{
     struct hd_mac mac;
 
     if (c->type == HD_COL_MAC) {
@@ -105,10 +125,7 @@ static void address_text(const struct hd_column *c, const void *row, char *buf)
         hd_mac_format(&mac, buf);
         return;
     }
-    memcpy(&ip6, at(c, row), sizeof ip6);
-    hd_ip6_format(&ip6, buf);
-    if (strncmp(buf, "::ffff:", 7) == 0 && strchr(buf, '.') != NULL)
-        memmove(buf, buf + 7, strlen(buf + 7) + 1); /* of IPv4 (model/liveness.h) */
+    ip_text(at(c, row), buf);
     if (c->type == HD_COL_PREFIX) {
         size_t n = strlen(buf);
         snprintf(buf + n, HD_CELL_MAX - n, "/%u", ((const uint8_t *)row)[c->aux_offset]);
@@ -203,6 +220,19 @@ static void texts_cell(const struct hd_column *c, const void *row, char *buf)
     }
 }
 
+static void addresses_cell(const struct hd_column *c, const void *row, char *buf)
+{
+    size_t used = 0;
+
+    buf[0] = '\0';
+    for (uint8_t i = 0; i < hd_column_addresses(c, row); i++) {
+        char one[HD_CELL_MAX];
+        hd_column_address_at(c, row, i, one);
+        int n = snprintf(buf + used, HD_CELL_MAX - used, "%s%s", i > 0 ? " " : "", one);
+        used = HD_MIN(used + (size_t)HD_MAX(n, 0), (size_t)HD_CELL_MAX - 1);
+    }
+}
+
 static enum hd_tone enum_cell(const struct hd_column *c, const void *row, char *buf)
 {
     const struct hd_enum_name *e = hd_column_enum(c, row);
@@ -245,6 +275,9 @@ enum hd_tone hd_row_cell(const struct hd_column *c, const void *row, char *buf)
     }
     case HD_COL_TEXTS:
         texts_cell(c, row, buf);
+        break;
+    case HD_COL_IP6S:
+        addresses_cell(c, row, buf);
         break;
     default:
         hd_column_text(c, row, buf);

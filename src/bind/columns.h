@@ -51,6 +51,11 @@ extern const struct hd_list hd_list_sample_objects;
 uint16_t hd_column_texts(const struct hd_column *c, const void *row);
 const char *hd_column_text_at(const struct hd_column *c, const void *row, uint16_t i);
 
+/* How many addresses of a list of addresses are used; the text of one, for a buffer of HD_CELL_MAX.
+ */
+uint8_t hd_column_addresses(const struct hd_column *c, const void *row);
+void hd_column_address_at(const struct hd_column *c, const void *row, uint8_t i, char *buf);
+
 /* Why an interface is left out (enum hd_if_why), which several lists show. */
 extern const struct hd_enum_name hd_names_why[];
 

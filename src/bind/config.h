@@ -18,24 +18,81 @@
 #include "bind/bind.h"
 #include "model/ids.h"
 
-/* A list of the tree, bound to an array of rows. */
+#define HD_CONFIG_SECRET      20 /* bytes of the longest secret */
+#define HD_CONFIG_SECRETS_MAX 64 /* as many as the sender keeps (linux/sender.h) */
+#define HD_CONFIG_LISTS_MAX   12 /* of one configuration */
+#define HD_CONFIG_KEEP_NONE   UINT16_MAX
+
+/*
+ * A list of the tree, bound to an array of rows. Several lists may fill one array (virtual routers
+ * of IPv4 and of IPv6), and a row may hold more than its core takes: what `finish` needs.
+ */
 struct hd_config_list {
     const char *path;            /* of the list in the schema */
     const struct hd_list *rows;  /* its columns; those with HD_COL_KEY sort it */
     uint16_t count_offset;       /* of a uint32_t in the head */
     void (*complete)(void *row); /* sets members that no leaf gives, such as a kind; or NULL */
+    uint8_t into;                /* 1 + the list before this one whose array they join; 0: none */
+    uint8_t parent;              /* 1 + the list in whose rows this one lies; 0: none */
+    uint16_t parent_offset;      /* of a uint32_t that takes the number of that row */
+    uint16_t keep; /* bytes of a row that the core takes; 0: all; HD_CONFIG_KEEP_NONE: none */
+};
+
+#define HD_CONFIG_SECRETS 0xffff /* in a transaction, in the place of a core: what follows */
+
+/* A secret on its way to whoever signs; a core knows its handle only (struct hd_auth). */
+struct hd_config_secret {
+    uint32_t handle;
+    uint8_t len;
+    uint8_t bytes[HD_CONFIG_SECRET];
+};
+
+/* All rows of a configuration before the core sees them, and what a check says of them. */
+struct hd_config_rows {
+    void *head;
+    struct {
+        void *v; /* of the array; NULL for lists that joined another one */
+        uint32_t count;
+    } lists[HD_CONFIG_LISTS_MAX];
+    uint32_t roots; /* how often the root is there, where a list contains it */
+    struct hd_config_secret *secrets;
+    uint32_t secret_count; /* room for HD_CONFIG_SECRETS_MAX */
+    /* why it is refused: */
+    int wrong_list; /* -1: not one row alone */
+    uint32_t wrong_row;
+    const char *wrong_leaf; /* below the row; or NULL */
+    char why[256];
+};
+
+/* A module that is needed, with the features of it that are offered (up to NULL). */
+struct hd_config_module {
+    const char *name; /* NULL: the last one */
+    const char *features[5];
 };
 
 struct hd_config {
-    uint8_t core;       /* enum hd_core_number */
-    const char *module; /* that must be loaded */
-    const char *root;   /* path of a container; the head's columns lie below it */
-    bool always;        /* configured also when the root is absent */
+    uint8_t core;                             /* enum hd_core_number */
+    const char *module;                       /* of ours: the last one that is loaded */
+    const struct hd_config_module *published; /* before it; or NULL */
+    const char *root; /* path of a container; the head's columns lie below it */
+    bool always;      /* configured also when the root is absent */
     const struct hd_list *head;
     uint32_t list_count;
     const struct hd_config_list *lists;
     void (*complete)(void *head);
+    bool by_rows; /* configured when it has a row, or when another one needs it */
+    /* Checks all of it, and sets what follows from several leaves: 0, or HD_EINVAL with the reason;
+     * or NULL. */
+    int (*finish)(struct hd_config_rows *r);
+    /* Whether what this core is told needs that one; or NULL. */
+    bool (*needs)(const void *bytes, uint8_t core);
 };
+
+/* How many bytes of each row are in the core's array; 0: the list has no array of its own. */
+uint32_t hd_config_row_bytes(const struct hd_config_list *l);
+/* Fills the reason of a refusal; returns HD_EINVAL. */
+int hd_config_wrong(struct hd_config_rows *r, int list, uint32_t row, const char *leaf,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #define HD_CONFIG_BYTES_MAX                                                                        \
     ((uint32_t)24 << 20) /* of one core: half of what a pool's block holds */

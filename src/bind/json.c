@@ -35,6 +35,18 @@ static void texts_json(const struct hd_column *c, const void *row, struct hd_jso
     hd_json_end(j);
 }
 
+static void addresses_json(const struct hd_column *c, const void *row, struct hd_json *j)
+{
+    char text[HD_CELL_MAX];
+
+    hd_json_array(j);
+    for (uint8_t i = 0; i < hd_column_addresses(c, row); i++) {
+        hd_column_address_at(c, row, i, text);
+        hd_json_string(j, text);
+    }
+    hd_json_end(j);
+}
+
 static void value_json(const struct hd_column *c, const void *row, struct hd_json *j)
 {
     char text[HD_CELL_MAX];
@@ -64,6 +76,9 @@ static void value_json(const struct hd_column *c, const void *row, struct hd_jso
         return;
     case HD_COL_TEXTS:
         texts_json(c, row, j);
+        return;
+    case HD_COL_IP6S:
+        addresses_json(c, row, j);
         return;
     default:
         hd_column_text(c, row, text);

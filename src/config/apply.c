@@ -40,9 +40,9 @@ static int channel_fault(struct hd_fault *f, int error)
     return hd_fault_set(f, hd_error_name(error), NULL, "the router process could not be told");
 }
 
-static int send_part(struct hd_session *s, const struct hd_config *c, const struct hd_image_part *p)
+static int send_part(struct hd_session *s, uint16_t core, const struct hd_image_part *p)
 {
-    struct hd_msg_config_part m = {.id = s->transaction, .core = c->core, .run = p->present};
+    struct hd_msg_config_part m = {.id = s->transaction, .core = core, .run = p->present};
     uint32_t total = p->present ? (uint32_t)p->len : 0;
     int error;
 
@@ -54,6 +54,15 @@ static int send_part(struct hd_session *s, const struct hd_config *c, const stru
         m.offset += n;
     } while (error == 0 && m.offset < total);
     return error;
+}
+
+static int send_secrets(struct hd_session *s, const struct hd_image *is)
+{
+    struct hd_image_part p = {.present = is->secret_count > 0,
+                              .bytes = (uint8_t *)is->secrets,
+                              .len = is->secret_count * sizeof *is->secrets};
+
+    return send_part(s, HD_CONFIG_SECRETS, &p);
 }
 
 static int wait_done(struct hd_session *s, struct hd_msg_config_done *done)
@@ -108,8 +117,10 @@ static int transfer(struct hd_session *s, const struct hd_image *was, const stru
         if (a && a->present == b->present &&
             (!b->present || (a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0)))
             continue;
-        error = send_part(s, hd_config_at(i), b);
+        error = send_part(s, hd_config_at(i)->core, b);
     }
+    if (error == 0 && (!was || !hd_image_same_secrets(was, is)))
+        error = send_secrets(s, is);
     if (error == 0)
         error = hd_channel_send_wait(s->channel, HD_MSG_CONFIG_END, &end, NULL, 0, WAIT_MS);
     if (error == 0)
@@ -203,6 +214,7 @@ static bool compare_all(const struct hd_image *was, const struct hd_image *is,
         total->head |= c.head;
         total->start |= c.start;
     }
+    total->head |= !hd_image_same_secrets(was, is);
     return total->added + total->changed + total->removed > 0 || total->head;
 }
 

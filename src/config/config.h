@@ -9,6 +9,7 @@
  *   path.c      flat paths ("/sample/object=5/weight") to nodes and back
  *   tree.c      JSON text and `set` lines into a tree, checks, and out again
  *   image.c     a checked tree as what cores take; comparison
+ *   seal.c      secrets, sealed before they are kept anywhere
  *   store.c     files: running, candidate, pending confirmation, revisions
  *   complete.c  what may come next on a line
  *   serve.c     requests of people; apply.c: the transaction
@@ -52,8 +53,11 @@ struct hd_bound {
 
 enum hd_bound_kind { HD_BOUND_ROOT = 1, HD_BOUND_LIST, HD_BOUND_LEAF };
 
+struct hd_seal; /* seal.h */
+
 struct hd_schema {
     struct ly_ctx *ctx;
+    struct hd_seal *seal; /* of secrets; NULL: they are kept as they are */
     struct hd_bound *bound;
     size_t bound_count;
     bool loaded[HD_CONFIGS_MAX]; /* the module of hd_config_at(i) is there */
@@ -75,6 +79,14 @@ const struct lysc_node *hd_schema_next(const struct hd_schema *s, const struct l
                                        const struct lysc_node *last);
 /* What a value of this leaf looks like ("a number from 10 to 3600000"), in words. */
 void hd_schema_expected(const struct lysc_node *node, char *buf, size_t size);
+/* The type of a leaf's values; NULL: it is no leaf. */
+const struct lysc_type *hd_schema_type(const struct lysc_node *node);
+/* An identity with the name of its module, in buf or as it is; and without, where that is clear. */
+const char *hd_schema_value_long(const struct lysc_node *node, const char *value, char *buf,
+                                 size_t size);
+const char *hd_schema_value_short(const struct lysc_node *node, const char *value);
+/* Whether a leaf has an effect here: it has a row, is a key, or a remark for people. */
+bool hd_schema_taken(const struct lysc_node *node);
 /* Whether people may configure it. */
 bool hd_schema_writable(const struct lysc_node *node);
 
@@ -109,6 +121,9 @@ HD_MUST_USE int hd_tree_read(const struct hd_schema *s, const char *json, struct
 /* One line, "set PATH VALUE" or "delete PATH"; blank lines and those with # do nothing. */
 HD_MUST_USE int hd_tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *line,
                              size_t len, struct hd_fault *f);
+/* The line with its secret sealed, for the caller to free; NULL: it holds none. */
+HD_MUST_USE int hd_tree_seal_line(const struct hd_schema *s, const char *line, char **sealed,
+                                  struct hd_fault *f);
 /* Many of them; the fault says which line. The tree may have changed up to there. */
 HD_MUST_USE int hd_tree_lines(const struct hd_schema *s, struct lyd_node **tree, const char *text,
                               struct hd_fault *f);
@@ -135,12 +150,17 @@ struct hd_image_part {
 
 struct hd_image {
     struct hd_image_part part[HD_CONFIGS_MAX]; /* by the index of hd_config_at */
+    struct hd_config_secret *secrets;          /* HD_CONFIG_SECRETS_MAX */
+    uint32_t secret_count;
 };
 
 /* A checked tree as structs, lists sorted by key. */
 HD_MUST_USE int hd_image_make(const struct hd_schema *s, const struct lyd_node *tree,
                               struct hd_image *i, struct hd_fault *f);
 void hd_image_free(struct hd_image *i);
+
+/* Whether both have the same secrets. */
+bool hd_image_same_secrets(const struct hd_image *a, const struct hd_image *b);
 
 struct hd_image_change {
     uint32_t added, changed, removed; /* rows */

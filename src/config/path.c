@@ -88,14 +88,17 @@ static bool append_words(struct reader *r, const char *a, const char *b, const c
     return append(r, a, strlen(a)) && append(r, b, strlen(b)) && append(r, c, strlen(c));
 }
 
-/* [name='value'], or [.='value'] without a name. */
-static int add_predicate(struct reader *r, const char *name, const char *text, size_t len)
+/* [name='value'], or [.='value'] for a value of a leaf-list. */
+static int add_predicate(struct reader *r, const struct lysc_node *leaf, const char *text,
+                         size_t len)
 {
-    char value[HD_CONFIG_PATH];
+    char given[HD_CONFIG_PATH], whole[HD_CONFIG_PATH];
+    const char *name = leaf->nodetype == LYS_LEAFLIST ? "." : leaf->name, *value;
     bool single, twice;
 
-    if (!decode(text, len, value, sizeof value))
+    if (!decode(text, len, given, sizeof given))
         return refuse(r, text, len, "is not a value in percent-encoding");
+    value = hd_schema_value_long(leaf, given, whole, sizeof whole);
     single = strchr(value, '\'') != NULL;
     twice = strchr(value, '"') != NULL;
     if (single && twice)
@@ -116,7 +119,7 @@ static int add_keys(struct reader *r, const char *text, size_t len)
         size_t n = comma ? (size_t)(comma - text) : text ? (size_t)(end - text) : 0;
         if (!text)
             return refuse(r, k->name, strlen(k->name), "is a key that is missing");
-        int error = add_predicate(r, k->name, text, n);
+        int error = add_predicate(r, k, text, n);
         if (error != 0)
             return error;
         text = comma ? comma + 1 : NULL;
@@ -175,7 +178,7 @@ static int add_step(struct reader *r, const char *text, size_t len, bool last)
     if (!equals)
         return 0;
     if (n->nodetype == LYS_LEAFLIST)
-        return add_predicate(r, ".", equals + 1, len - name_len - 1);
+        return add_predicate(r, n, equals + 1, len - name_len - 1);
     return add_keys(r, equals + 1, len - name_len - 1);
 }
 
@@ -266,14 +269,14 @@ static void put_node(const struct hd_schema *s, const struct lyd_node *node, str
     put_name(s, node->schema, w);
     if (node->schema->nodetype == LYS_LEAFLIST) {
         put_char(w, '=');
-        put_encoded(w, lyd_get_value(node));
+        put_encoded(w, hd_schema_value_short(node->schema, lyd_get_value(node)));
     }
     if (node->schema->nodetype != LYS_LIST)
         return;
     char between = '=';
     for (const struct lyd_node *k = lyd_child(node); k && lysc_is_key(k->schema); k = k->next) {
         put_char(w, between);
-        put_encoded(w, lyd_get_value(k));
+        put_encoded(w, hd_schema_value_short(k->schema, lyd_get_value(k)));
         between = ',';
     }
 }

@@ -11,17 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "lib/addr.h"
 #include "lib/base.h"
 #include "lib/time.h"
 #include "model/ids.h"
-
-static const struct lysc_type *type_of(const struct lysc_node *leaf)
-{
-    if (leaf->nodetype == LYS_LEAF)
-        return ((const struct lysc_node_leaf *)leaf)->type;
-    return leaf->nodetype == LYS_LEAFLIST ? ((const struct lysc_node_leaflist *)leaf)->type : NULL;
-}
 
 static uint8_t number_way(LY_DATA_TYPE t)
 {
@@ -41,8 +35,10 @@ static uint8_t number_way(LY_DATA_TYPE t)
 
 uint8_t hd_read_way(const struct lysc_node *leaf, const struct hd_column *c)
 {
-    const struct lysc_type *t = type_of(leaf);
+    const struct lysc_type *t = hd_schema_type(leaf);
 
+    if (leaf->nodetype == LYS_CONTAINER && (leaf->flags & LYS_PRESENCE) && c->type == HD_COL_BOOL)
+        return HD_READ_PRESENCE;
     if (!t)
         return HD_READ_NONE;
     switch (c->type) {
@@ -61,6 +57,8 @@ uint8_t hd_read_way(const struct lysc_node *leaf, const struct hd_column *c)
     case HD_COL_PREFIX:
     case HD_COL_CHARS:
     case HD_COL_TEXTS:
+    case HD_COL_IP6S:
+    case HD_COL_SECRET:
         return HD_READ_TEXT;
     default:
         return HD_READ_NONE;
@@ -90,8 +88,14 @@ static bool store_uint(const struct hd_column *c, void *at, uint64_t v)
 }
 
 /* Numbers of the tree are milliseconds where the member is an hd_time. */
-static bool store_number(const struct hd_column *c, void *at, uint64_t v)
+static bool store_number(const struct hd_column *c, void *row, uint64_t v)
 {
+    void *at = (uint8_t *)row + c->offset;
+
+    if (c->scale != 0)
+        v *= c->scale; /* of 16 bits at most */
+    if ((c->flags & HD_COL_TWICE) && !store_uint(c, (uint8_t *)row + c->aux_offset, v))
+        return false;
     if (c->type != HD_COL_DURATION)
         return store_uint(c, at, v);
     hd_time ns = HD_MS((int64_t)HD_MIN(v, (uint64_t)INT64_MAX / 1000000u));
@@ -157,6 +161,26 @@ static bool append_text(const struct hd_column *c, void *row, const char *text)
     return true;
 }
 
+static bool append_address(const struct hd_column *c, void *row, const char *text)
+{
+    uint8_t *count = (uint8_t *)row + c->aux_offset;
+
+    if (*count >= c->most ||
+        !store_address((uint8_t *)row + c->offset + (size_t)*count * c->size, text, NULL))
+        return false;
+    ++*count;
+    return true;
+}
+
+bool hd_read_secret(const struct hd_column *c, const uint8_t *bytes, size_t len, void *row)
+{
+    if (len > c->size || len > UINT8_MAX)
+        return false;
+    memcpy((uint8_t *)row + c->offset, bytes, len);
+    ((uint8_t *)row)[c->aux_offset] = (uint8_t)len;
+    return true;
+}
+
 static bool store_text(const struct hd_column *c, void *row, const char *text)
 {
     void *at = (uint8_t *)row + c->offset;
@@ -180,25 +204,32 @@ static bool store_text(const struct hd_column *c, void *row, const char *text)
         return store_chars(at, c->size, text);
     case HD_COL_TEXTS:
         return append_text(c, row, text);
+    case HD_COL_IP6S:
+        return append_address(c, row, text);
     default:
         return false;
     }
 }
 
-bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node_term *n, void *row)
+bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node *n, void *row)
 {
     void *at = (uint8_t *)row + c->offset;
-    const struct lyd_value *v = &n->value;
+    const struct lyd_value *v;
 
+    if (way == HD_READ_PRESENCE) {
+        *(uint8_t *)at = 1;
+        return true;
+    }
+    v = &((const struct lyd_node_term *)n)->value;
     switch (way) {
     case HD_READ_U8:
-        return store_number(c, at, v->uint8);
+        return store_number(c, row, v->uint8);
     case HD_READ_U16:
-        return store_number(c, at, v->uint16);
+        return store_number(c, row, v->uint16);
     case HD_READ_U32:
-        return store_number(c, at, v->uint32);
+        return store_number(c, row, v->uint32);
     case HD_READ_U64:
-        return store_number(c, at, v->uint64);
+        return store_number(c, row, v->uint64);
     case HD_READ_BOOL:
         *(uint8_t *)at = v->boolean != 0;
         return true;
@@ -209,6 +240,6 @@ bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node
         return true;
     }
     default:
-        return store_text(c, row, lyd_get_value(&n->node));
+        return store_text(c, row, lyd_get_value(n));
     }
 }

@@ -15,14 +15,15 @@ enum hd_read {
     HD_READ_U32,
     HD_READ_U64,
     HD_READ_BOOL,
-    HD_READ_IP6,  /* as libyang stores it */
-    HD_READ_TEXT, /* by the canonical text: everything else */
+    HD_READ_PRESENCE, /* of a container */
+    HD_READ_IP6,      /* as libyang stores it */
+    HD_READ_TEXT,     /* by the canonical text: everything else */
 };
 
 uint8_t hd_read_way(const struct lysc_node *leaf, const struct hd_column *c);
 
-/* The value into the row's member; false: it has no place there. */
-bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node_term *n,
-                   void *row);
+/* The value into the row's member; false: it has no place there. A secret: hd_read_secret. */
+bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node *n, void *row);
+bool hd_read_secret(const struct hd_column *c, const uint8_t *bytes, size_t len, void *row);
 
 #endif

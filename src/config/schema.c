@@ -2,7 +2,9 @@
 /*
  * The YANG context. Our own modules are part of the program (own_modules.made.h is made from yang/
  * when it is built), so they always fit the rows. Published ones are read unchanged from where the
- * system keeps them; a model of which one is missing is left out and said so, the others work.
+ * system keeps them; where it has one not, ours of the same name and nodes stands in (decision
+ * 0023), so that paths and files are the same on every machine. A model of which a module cannot
+ * be read is left out and said so, the others work.
  *
  * Each leaf, list and root that has a row gets a struct hd_bound at its schema node, so that
  * reading a tree (image.c) is one walk without any look-up by name.
@@ -38,21 +40,21 @@ int hd_fault_set(struct hd_fault *f, const char *code, const char *path, const c
 /* --- modules -------------------------------------------------------------------------------------
  */
 
-static const char *own_module(const char *name)
+static const char *own_module(const char *name, bool stand_in)
 {
     for (size_t i = 0; i < HD_ARRAY_LEN(own_modules); i++) {
-        if (strcmp(own_modules[i].name, name) == 0)
+        if (own_modules[i].stand_in == stand_in && strcmp(own_modules[i].name, name) == 0)
             return own_modules[i].text;
     }
     return NULL;
 }
 
-/* libyang asks here before it looks into folders. */
+/* libyang asks here for what is in none of the folders. */
 static LY_ERR on_import(const char *name, const char *revision, const char *submodule,
                         const char *submodule_revision, void *user, LYS_INFORMAT *format,
                         const char **data, void (**free_data)(void *, void *))
 {
-    const char *text = submodule ? NULL : own_module(name);
+    const char *text = submodule ? NULL : own_module(name, true);
 
     if (!text)
         return LY_ENOTFOUND;
@@ -71,6 +73,45 @@ static void add_folders(struct ly_ctx *ctx, const char *search)
             (void)!ly_ctx_set_searchdir(ctx, one); /* one that is not there holds nothing */
     }
     free(copy);
+}
+
+/* Ours; the same name in a folder would not fit our rows. */
+static bool load_ours(struct hd_schema *s, const char *name)
+{
+    const char *text = own_module(name, false);
+    struct lys_module *m = NULL;
+
+    return text && lys_parse_mem(s->ctx, text, LYS_IN_YANG, &m) == LY_SUCCESS;
+}
+
+static bool load_published(struct hd_schema *s, const char *name, const char *const *features)
+{
+    const char *some[HD_ARRAY_LEN(((struct hd_config_module *)0)->features) + 1] = {NULL};
+
+    for (size_t i = 0; features && i + 1 < HD_ARRAY_LEN(some) && features[i]; i++)
+        some[i] = features[i];
+    return ly_ctx_load_module(s->ctx, name, NULL, some) != NULL;
+}
+
+/* The modules of one configuration; the reason of the last one that failed is in the context. */
+static bool load_model(struct hd_schema *s, const struct hd_config *c)
+{
+    const struct hd_config_module *p = c->published;
+    bool loaded = load_ours(s, c->module); /* brings what it augments */
+
+    for (; loaded && p && p->name; p++)
+        loaded = load_published(s, p->name, p->features);
+    return loaded;
+}
+
+static void load_all(struct hd_schema *s)
+{
+    for (size_t i = 0; hd_config_at(i); i++)
+        s->loaded[i] = load_model(s, hd_config_at(i));
+    if (ly_ctx_get_module_implemented(s->ctx, "ietf-interfaces")) {
+        (void)!load_published(s, "iana-if-type", NULL);
+        (void)!load_ours(s, "heddle-deviations");
+    }
 }
 
 /* --- rows ----------------------------------------------------------------------------------------
@@ -99,8 +140,8 @@ static int bind_columns(struct hd_schema *s, uint8_t config, int16_t list, const
     for (size_t i = 0; i < rows->column_count; i++) {
         const struct hd_column *c = &rows->columns[i];
         char path[HD_CONFIG_PATH];
-        if (c->name[0] == '/')
-            continue; /* found from below: image.c */
+        if (c->name[0] == '/' || (c->flags & HD_COL_GIVEN))
+            continue; /* found from below, or not in the tree: image.c */
         snprintf(path, sizeof path, "%s/%s", below, c->name);
         struct hd_bound *b = bind_node(s, path);
         if (!b)
@@ -152,19 +193,19 @@ int hd_schema_open(struct hd_schema *s, const char *search, struct hd_fault *f)
 
     memset(s, 0, sizeof *s);
     ly_log_options(LY_LOSTORE_LAST);
-    if (ly_ctx_new(NULL, LY_CTX_DISABLE_SEARCHDIR_CWD | LY_CTX_NO_YANGLIBRARY, &s->ctx) !=
-        LY_SUCCESS)
+    if (ly_ctx_new(NULL,
+                   LY_CTX_DISABLE_SEARCHDIR_CWD | LY_CTX_NO_YANGLIBRARY | LY_CTX_PREFER_SEARCHDIRS,
+                   &s->ctx) != LY_SUCCESS)
         return hd_fault_set(f, "no-memory", NULL, "no memory for the models");
     ly_ctx_set_module_imp_clb(s->ctx, on_import, NULL);
     add_folders(s->ctx, search ? search : SEARCH_DEFAULT);
     s->bound = calloc(bounds_needed(), sizeof *s->bound);
     if (!s->bound)
         return hd_fault_set(f, "no-memory", NULL, "no memory for the models");
+    load_all(s); /* all of them first: each one may make the nodes of others anew */
     for (uint8_t i = 0; hd_config_at(i) && error == 0; i++) {
-        const struct hd_config *c = hd_config_at(i);
-        s->loaded[i] = ly_ctx_load_module(s->ctx, c->module, NULL, NULL) != NULL;
         if (s->loaded[i])
-            error = bind_config(s, i, c, f);
+            error = bind_config(s, i, hd_config_at(i), f);
     }
     ly_err_clean(s->ctx, NULL);
     return error;
@@ -233,9 +274,101 @@ const struct lysc_node *hd_schema_child(const struct hd_schema *s, const struct 
     return NULL;
 }
 
+static bool is_note(const struct lysc_node *n)
+{
+    static const char *const notes[] = {
+        "/ietf-interfaces:interfaces/interface/description",
+        "/ietf-interfaces:interfaces/interface/type",
+        "/ietf-routing:routing/control-plane-protocols/control-plane-protocol/description",
+        "/ietf-key-chain:key-chains/key-chain/description",
+    };
+    char path[HD_CONFIG_PATH];
+
+    if (strcmp(n->name, "description") != 0 && strcmp(n->name, "type") != 0)
+        return false;
+    lysc_path(n, LYSC_PATH_DATA, path, sizeof path);
+    for (size_t i = 0; i < HD_ARRAY_LEN(notes); i++) {
+        if (strcmp(notes[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct lysc_type *hd_schema_type(const struct lysc_node *node)
+{
+    if (node->nodetype == LYS_LEAF)
+        return ((const struct lysc_node_leaf *)node)->type;
+    return node->nodetype == LYS_LEAFLIST ? ((const struct lysc_node_leaflist *)node)->type : NULL;
+}
+
+bool hd_schema_taken(const struct lysc_node *node)
+{
+    if (!(node->nodetype & (LYS_LEAF | LYS_LEAFLIST)))
+        return true;
+    return node->priv || lysc_is_key(node) || is_note(node);
+}
+
 bool hd_schema_writable(const struct lysc_node *node)
 {
-    return node->flags & LYS_CONFIG_W;
+    return (node->flags & LYS_CONFIG_W) && hd_schema_taken(node);
+}
+
+/* --- identities ----------------------------------------------------------------------------------
+ *
+ * RFC 7951 names the module of an identity wherever it is not the leaf's own; people need not.
+ */
+
+static const struct lysc_ident *find_identity(struct lysc_ident *const *derived, const char *name)
+{
+    const struct lysc_ident *found = NULL;
+    LY_ARRAY_COUNT_TYPE i;
+
+    LY_ARRAY_FOR(derived, i)
+    {
+        if (strcmp(derived[i]->name, name) == 0)
+            return derived[i];
+        found = found ? found : find_identity(derived[i]->derived, name);
+    }
+    return found;
+}
+
+static const struct lysc_ident *identity_named(const struct lysc_node *node, const char *name)
+{
+    const struct lysc_type *t = hd_schema_type(node);
+    const struct lysc_type_identityref *r = (const struct lysc_type_identityref *)t;
+    const struct lysc_ident *found = NULL;
+    LY_ARRAY_COUNT_TYPE i;
+
+    if (!t || t->basetype != LY_TYPE_IDENT)
+        return NULL;
+    LY_ARRAY_FOR(r->bases, i)
+    {
+        found = found ? found : find_identity(r->bases[i]->derived, name);
+    }
+    return found;
+}
+
+const char *hd_schema_value_long(const struct lysc_node *node, const char *value, char *buf,
+                                 size_t size)
+{
+    const struct lysc_ident *i = strchr(value, ':') ? NULL : identity_named(node, value);
+
+    if (!i)
+        return value;
+    snprintf(buf, size, "%s:%s", i->module->name, i->name);
+    return buf;
+}
+
+const char *hd_schema_value_short(const struct lysc_node *node, const char *value)
+{
+    const char *colon = strchr(value, ':');
+    const struct lysc_ident *i = colon ? identity_named(node, colon + 1) : NULL;
+    size_t len = colon ? (size_t)(colon - value) : 0;
+
+    /* Only where the name alone is read as the same one. */
+    return i && strlen(i->module->name) == len && memcmp(i->module->name, value, len) == 0
+               ? colon + 1
+               : value;
 }
 
 /* --- what a value looks like ---------------------------------------------------------------------
@@ -309,21 +442,42 @@ static void put_text(const struct lysc_type *t, char *buf, size_t size)
     }
 }
 
+static size_t put_identities(struct lysc_ident *const *derived, char *buf, size_t size, size_t at)
+{
+    LY_ARRAY_COUNT_TYPE i;
+
+    LY_ARRAY_FOR(derived, i)
+    {
+        at = put(buf, size, at, "%s %s", at > 6 ? "," : "", derived[i]->name);
+        at = put_identities(derived[i]->derived, buf, size, at);
+    }
+    return at;
+}
+
+static void put_identity(const struct lysc_type *t, char *buf, size_t size)
+{
+    const struct lysc_type_identityref *r = (const struct lysc_type_identityref *)t;
+    size_t at = put(buf, size, 0, "one of");
+
+    if (r->bases && LY_ARRAY_COUNT(r->bases) > 0)
+        (void)put_identities(r->bases[0]->derived, buf, size, at);
+}
+
 void hd_schema_expected(const struct lysc_node *node, char *buf, size_t size)
 {
-    const struct lysc_type *t = NULL;
+    const struct lysc_type *t = hd_schema_type(node);
 
     buf[0] = '\0';
-    if (node->nodetype == LYS_LEAF)
-        t = ((const struct lysc_node_leaf *)node)->type;
-    else if (node->nodetype == LYS_LEAFLIST)
-        t = ((const struct lysc_node_leaflist *)node)->type;
     if (!t)
         return;
     if (t->basetype == LY_TYPE_BOOL)
         put(buf, size, 0, "true or false");
     else if (t->basetype == LY_TYPE_ENUM)
         put_enum(t, buf, size);
+    else if (t->basetype == LY_TYPE_IDENT)
+        put_identity(t, buf, size);
+    else if (t->basetype == LY_TYPE_LEAFREF)
+        put(buf, size, 0, "the name of something that is configured: set that, too");
     else if (t->basetype == LY_TYPE_STRING)
         put_text(t, buf, size);
     else if (t->basetype >= LY_TYPE_UINT8 && t->basetype <= LY_TYPE_UINT64)

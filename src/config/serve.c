@@ -266,8 +266,25 @@ static int do_complete(struct call *c)
     return 0;
 }
 
+/* Where a module with nodes comes from: decision 0023. */
+static void module_row(struct call *c, const struct lys_module *m)
+{
+    struct hd_json *j;
+
+    if (!m->implemented || !m->compiled || strncmp(m->name, "heddle-", strlen("heddle-")) == 0)
+        return;
+    j = row(c);
+    hd_json_object(j);
+    hd_json_kv_string(j, "module", m->name);
+    hd_json_kv_string(j, "revision", m->revision ? m->revision : "");
+    hd_json_kv_string(j, "from", m->filepath ? m->filepath : "stand-in");
+    hd_json_end(j);
+}
+
 static int do_models(struct call *c)
 {
+    const struct lys_module *m;
+
     for (size_t i = 0; hd_config_at(i); i++) {
         struct hd_json *j = row(c);
         hd_json_object(j);
@@ -276,6 +293,8 @@ static int do_models(struct call *c)
         hd_json_kv_bool(j, "loaded", c->s->schema.loaded[i]);
         hd_json_end(j);
     }
+    for (uint32_t at = 0; (m = ly_ctx_get_module_iter(c->s->schema.ctx, &at)) != NULL;)
+        module_row(c, m);
     end_rows(c);
     return 0;
 }

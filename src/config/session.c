@@ -25,7 +25,10 @@ int hd_session_open(struct hd_session *s, int dir, int channel, const char *sear
     s->buffer = malloc(HD_CHANNEL_MAX);
     if (!s->buffer)
         return hd_fault_set(f, "no-memory", NULL, "no memory");
-    return hd_schema_open(&s->schema, search, f);
+    int error = hd_schema_open(&s->schema, search, f);
+    s->seal.dir = dir;
+    s->schema.seal = &s->seal;
+    return error;
 }
 
 void hd_session_close(struct hd_session *s)
@@ -36,6 +39,7 @@ void hd_session_close(struct hd_session *s)
     hd_text_free(&s->load);
     free(s->buffer);
     hd_schema_close(&s->schema);
+    hd_seal_wipe(&s->seal, sizeof s->seal);
 }
 
 int hd_session_file(struct hd_fault *f, int error, const char *name)
@@ -149,6 +153,10 @@ int hd_session_candidate(struct hd_session *s, struct hd_fault *f)
 
 int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fault *f)
 {
+    if (hd_seal_tree(&s->schema, tree, f) != 0) {
+        lyd_free_all(tree);
+        return HD_EINVAL;
+    }
     char *json = hd_tree_print(tree), *text = NULL;
     int n = json ? asprintf(&text, "%s%s\f", JSON_BEGIN, json) : -1;
     int error = n < 0 ? HD_ENOMEM : hd_store_write(s->dir, CANDIDATE, text, (size_t)n);
@@ -173,14 +181,11 @@ int hd_session_discard(struct hd_session *s, struct hd_fault *f)
     return error == 0 ? 0 : hd_session_file(f, error, CANDIDATE);
 }
 
-/* A line that fails has changed nothing: it is one step in the tree. */
-int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
+static int run_line(struct hd_session *s, const char *line, struct hd_fault *f)
 {
     char *text = NULL, *old = NULL;
     int error = hd_session_candidate(s, f);
 
-    if (error == 0 && strpbrk(line, "\n\f"))
-        error = hd_fault_set(f, "line", NULL, "one line at a time");
     if (error == 0)
         error = hd_tree_line(&s->schema, &s->candidate, line, strlen(line), f);
     if (error != 0)
@@ -196,6 +201,22 @@ int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
         return 0;
     hd_session_forget_candidate(s); /* what is not in the file is not there */
     return hd_session_file(f, error, CANDIDATE);
+}
+
+/* A line that fails has changed nothing: it is one step in the tree. */
+int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
+{
+    char *sealed = NULL;
+    int error = 0;
+
+    if (strpbrk(line, "\n\f"))
+        error = hd_fault_set(f, "line", NULL, "one line at a time");
+    if (error == 0)
+        error = hd_tree_seal_line(&s->schema, line, &sealed, f);
+    if (error == 0)
+        error = run_line(s, sealed ? sealed : line, f);
+    free(sealed);
+    return error;
 }
 
 int hd_session_image(struct hd_session *s, struct hd_fault *f)

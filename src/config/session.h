@@ -6,11 +6,13 @@
 #include <jansson.h>
 
 #include "config/config.h"
+#include "config/seal.h"
 #include "config/store.h"
 #include "daemon/channel.h"
 
 struct hd_session {
     struct hd_schema schema;
+    struct hd_seal seal;
     int dir, channel; /* channel -1: there is no router, changes are only kept */
     void *buffer;     /* HD_CHANNEL_MAX */
     struct lyd_node *running, *candidate;

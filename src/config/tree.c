@@ -5,6 +5,7 @@
  * the tree, in which line of the text, and what the model would take there.
  */
 #include "config/config.h"
+#include "config/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,7 @@ static int set_node(const struct hd_schema *s, struct lyd_node **tree,
 {
     const struct lysc_node *n = p->node;
     struct lyd_node *made = NULL;
+    char whole[256];
     bool wants = takes_value(n) && !(n->nodetype == LYS_LEAFLIST && p->keys);
 
     if (n->nodetype == LYS_LIST && !p->keys)
@@ -137,6 +139,8 @@ static int set_node(const struct hd_schema *s, struct lyd_node **tree,
     if (!wants && value)
         return refuse(f, path, "this takes no value");
     ly_err_clean(s->ctx, NULL);
+    if (wants)
+        value = hd_schema_value_long(n, value, whole, sizeof whole);
     if (lyd_new_path2(*tree, s->ctx, p->yang, wants ? value : NULL, 0, 0, LYD_NEW_PATH_UPDATE,
                       &made, NULL) != LY_SUCCESS) {
         take_fault(s, "invalid", f);
@@ -244,6 +248,53 @@ static int run_line(const struct hd_schema *s, struct lyd_node **tree, char *lin
     return value ? refuse(f, path, "delete takes no value") : delete_node(s, tree, &p, path, f);
 }
 
+static bool is_secret(const struct lysc_node *n)
+{
+    const struct hd_bound *b = n->priv;
+
+    return b && b->column && b->column->type == HD_COL_SECRET;
+}
+
+/* "set PATH SECRET": a word that is cut out of `copy`, and where it belongs. */
+static char *find_secret(const struct hd_schema *s, char *copy, char **path)
+{
+    struct hd_config_path p;
+    struct hd_fault ignored;
+    char *rest = copy, *verb, *value;
+
+    copy[strcspn(copy, "\r")] = '\0';
+    verb = next_word(&rest);
+    *path = verb ? next_word(&rest) : NULL;
+    value = *path ? last_word(rest) : NULL;
+    if (!value || strcmp(verb, "set") != 0 || !hd_config_word_read(value) ||
+        hd_config_path_read(s, *path, strlen(*path), &p, &ignored) != 0)
+        return NULL; /* whoever runs the line will say */
+    return is_secret(p.node) && !hd_seal_is_sealed(value) ? value : NULL;
+}
+
+int hd_tree_seal_line(const struct hd_schema *s, const char *line, char **sealed,
+                      struct hd_fault *f)
+{
+    char *copy = strdup(line), *path = NULL;
+    char *secret = copy && s->seal ? find_secret(s, copy, &path) : NULL;
+    char *form = secret ? hd_seal_make(s->seal, secret) : NULL;
+    int error = 0;
+
+    *sealed = NULL;
+    if (!copy || (form && asprintf(sealed, "set %s %s", path, form) < 0))
+        error = hd_fault_set(f, "no-memory", NULL, "no memory for the line");
+    else if (secret && !form)
+        error = hd_fault_set(f, "system", path,
+                             "the secret cannot be sealed, so it is not kept: is it longer than %u "
+                             "characters, or the disk full?",
+                             HD_SEAL_MAX);
+    if (copy)
+        hd_seal_wipe(copy, strlen(line));
+    free(copy);
+    free(form);
+    return error;
+}
+
 int hd_tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *line, size_t len,
                  struct hd_fault *f)
 {
@@ -298,7 +349,7 @@ static void print_line(const struct hd_schema *s, const struct lyd_node *n, stru
     hd_text_printf(t, "set %s", path);
     if (n->schema->nodetype == LYS_LEAF && takes_value(n->schema)) {
         hd_text_printf(t, " ");
-        hd_config_word_write(lyd_get_value(n), t);
+        hd_config_word_write(hd_schema_value_short(n->schema, lyd_get_value(n)), t);
     }
     hd_text_printf(t, "\n");
 }

@@ -23,6 +23,10 @@ static void forget(struct hd_router_config *c)
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
         free(c->part[i].bytes);
     }
+    if (c->secrets.bytes != NULL) {
+        explicit_bzero(c->secrets.bytes, c->secrets.total);
+    }
+    free(c->secrets.bytes);
     memset(c, 0, sizeof *c);
 }
 
@@ -69,6 +73,10 @@ void hd_router_config_part(struct hd_router_role *r, const struct hd_message *m)
 {
     const struct hd_msg_config_part *p = m->body;
     if (!r->config.open || p->id != r->config.id || r->config.error != 0) {
+        return;
+    }
+    if (p->core == HD_CONFIG_SECRETS) {
+        r->config.error = take_part(&r->config.secrets, p, m->tail, m->tail_len);
         return;
     }
     if (p->core >= HD_CORE_COUNT || hd_config_of((uint8_t)p->core) == NULL) {
@@ -121,13 +129,10 @@ static bool runs(const struct hd_router_role *r, unsigned core)
     return hd_router_core_state(r->driver.router, (uint8_t)core) != NULL;
 }
 
-/* KIRA's settings are there also where another core runs in its place. What a core has is no news.
- */
+/* KIRA's settings are there also where another core runs in its place. */
 static bool concerned(const struct hd_router_role *r, unsigned core)
 {
-    const struct hd_router_config_part *p = &r->config.part[core];
-    bool same = !r->config.recalled && p->run == runs(r, core) && hd_router_recall_same(r, core);
-    return p->named && !same && (core != HD_CORE_KIRA || runs(r, core));
+    return r->config.part[core].named && (core != HD_CORE_KIRA || runs(r, core));
 }
 
 /* --- asking --------------------------------------------------------------------------------------
@@ -140,8 +145,8 @@ static int check_part(struct hd_router_role *r, unsigned core)
     if (!p->run) {
         return core == r->begin.core ? HD_EINVAL : 0;
     }
-    const struct hd_config *c = hd_config_of((uint8_t)core);
-    if (p->have != p->total || (c != NULL && !hd_config_well_formed(c, p->bytes, p->total))) {
+    if (p->have != p->total ||
+        !hd_config_well_formed(hd_config_of((uint8_t)core), p->bytes, p->total)) {
         return HD_EMALFORMED;
     }
     if (!runs(r, core)) {
@@ -151,8 +156,17 @@ static int check_part(struct hd_router_role *r, unsigned core)
     return hd_router_check(r->driver.router, (uint8_t)core, g.bytes, g.len, r->driver.now);
 }
 
+static bool secrets_fit(const struct hd_router_config_part *p)
+{
+    return p->have == p->total && p->total % sizeof(struct hd_config_secret) == 0 &&
+           p->total / sizeof(struct hd_config_secret) <= HD_CONFIG_SECRETS_MAX;
+}
+
 static int check_all(struct hd_router_role *r)
 {
+    if (!secrets_fit(&r->config.secrets)) {
+        return HD_EMALFORMED;
+    }
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
         int error = concerned(r, i) ? check_part(r, i) : 0;
         if (error != 0) {
@@ -221,9 +235,50 @@ static void stop_core(struct hd_router_role *r, unsigned core)
     hd_driver_realise(d);
 }
 
+/*
+ * Secrets are with the sender before a core names them, and until none does: `last` takes away
+ * those that are not named any more. Where there is no sender, nothing is signed either.
+ */
+static int take_secrets(struct hd_router_role *r, bool last)
+{
+    const struct hd_router_config_part *p = &r->config.secrets;
+    uint32_t count = p->total / (uint32_t)sizeof(struct hd_config_secret), old = r->secret_count;
+    const struct hd_config_secret *s = (const void *)p->bytes;
+    uint32_t handles[HD_CONFIG_SECRETS_MAX];
+    if (!p->named) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count && !last; i++) {
+        int error = hd_driver_secret(&r->driver, s[i].handle, s[i].bytes,
+                                     HD_MIN(s[i].len, (uint8_t)sizeof s[i].bytes));
+        if (error != 0 && error != HD_ENOENT) {
+            return error;
+        }
+    }
+    memcpy(handles, r->secrets, sizeof handles);
+    for (uint32_t i = 0; i < old && last; i++) {
+        bool named = false;
+        for (uint32_t k = 0; k < count; k++) {
+            named = named || s[k].handle == handles[i];
+        }
+        if (!named) {
+            (void)!hd_driver_secret(&r->driver, handles[i], NULL, 0);
+        }
+    }
+    for (uint32_t i = 0; i < count && last; i++) {
+        r->secrets[i] = s[i].handle;
+    }
+    r->secret_count = last ? count : old;
+    return 0;
+}
+
 /* Starts come first: they are what is most likely to fail, and leave nothing behind. */
 static int do_all(struct hd_router_role *r, bool *half)
 {
+    int kept = take_secrets(r, false);
+    if (kept != 0) {
+        return kept;
+    }
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
             if (!concerned(r, i) || !r->config.part[i].run || runs(r, i) != (pass == 1)) {
@@ -247,64 +302,11 @@ static int do_all(struct hd_router_role *r, bool *half)
         }
     }
     *half = false;
-    return 0;
+    return take_secrets(r, true);
 }
 
 /* --- the end -------------------------------------------------------------------------------------
  */
-
-static int apply(struct hd_router_role *r, bool *half)
-{
-    refresh(r);
-    int error = check_all(r);
-    if (error == 0) {
-        error = do_all(r, half);
-        refresh(r);
-    }
-    if (r->config.started && r->interfaces_told) {
-        hd_router_tell_interfaces(r);
-    }
-    return error;
-}
-
-static int copy_part(struct hd_router_role *r, unsigned core)
-{
-    struct hd_router_config_part *p = &r->config.part[core];
-    const uint8_t *bytes;
-    uint32_t len;
-    if (!hd_router_recall_part(r, core, &bytes, &len)) {
-        return 0;
-    }
-    p->bytes = malloc(HD_MAX(len, 1u));
-    if (p->bytes == NULL) {
-        return HD_ENOMEM;
-    }
-    memcpy(p->bytes, bytes, len);
-    p->named = p->run = true;
-    p->total = p->have = len;
-    r->config.open = true;
-    return 0;
-}
-
-void hd_router_recall(struct hd_router_role *r)
-{
-    bool half = false;
-    int error = 0;
-    forget(&r->config);
-    for (unsigned i = 0; i < HD_CORE_COUNT && error == 0; i++) {
-        error = copy_part(r, i);
-    }
-    if (r->config.open && error == 0) {
-        r->config.recalled = true;
-        error = apply(r, &half);
-        hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING, "configuration-recalled",
-                    "error=%s", hd_error_name(error));
-    }
-    if (error != 0) {
-        hd_router_recall_forget(r); /* it will come from heddle-config */
-    }
-    forget(&r->config);
-}
 
 void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_end *e)
 {
@@ -318,11 +320,16 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
     if (!r->started) {
         error = HD_EAGAIN; /* asked again until the core runs */
     }
-    error = error == 0 ? apply(r, &half) : error;
     if (error == 0) {
-        hd_router_remember(r);
-    } else if (half) {
-        hd_router_recall_forget(r);
+        refresh(r);
+        error = check_all(r);
+    }
+    if (error == 0) {
+        error = do_all(r, &half);
+        refresh(r);
+    }
+    if (c->started && r->interfaces_told) {
+        hd_router_tell_interfaces(r);
     }
     done.error = error;
     done.core = c->refuser;

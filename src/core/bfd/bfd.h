@@ -95,13 +95,14 @@ struct hd_bfd_config {
     uint32_t listen_count;
 };
 
-#define HD_BFD_FLOOR_US     3300 /* shortest of the common intervals of RFC 7419 */
-#define HD_BFD_INTERVAL_US  1000000
-#define HD_BFD_MULTIPLIER   3
-#define HD_BFD_SESSIONS_MAX 4096 /* all kinds together */
-#define HD_BFD_TAILS_MAX    64   /* per interface */
-#define HD_BFD_LISTEN_MAX   64
-#define HD_BFD_CLIENTS_MAX  8 /* of one session */
+#define HD_BFD_FLOOR_US        3300 /* shortest of the common intervals of RFC 7419 */
+#define HD_BFD_INTERVAL_US     1000000
+#define HD_BFD_INTERVAL_MAX_US 4000000000u /* what a packet can say, less a little */
+#define HD_BFD_MULTIPLIER      3
+#define HD_BFD_SESSIONS_MAX    4096 /* all kinds together */
+#define HD_BFD_TAILS_MAX       64   /* per interface */
+#define HD_BFD_LISTEN_MAX      64
+#define HD_BFD_CLIENTS_MAX     8 /* of one session */
 
 /* The defaults of ietf-bfd: fill the struct; kind, addresses and interface are the caller's. */
 void hd_bfd_session_config_default(struct hd_bfd_session_config *s);

@@ -21,16 +21,16 @@
 #include "model/bfd_client.h"
 
 /* Limits and constants beside those of bfd.h. */
-#define BFD_UNSOLICITED_MAX 64          /* per interface */
-#define BFD_INTERFACES_MAX  1024        /* that are remembered */
-#define BFD_SLOW_US         1000000     /* R45: not up, no faster than this */
-#define BFD_LEASE           HD_SEC(10)  /* packets of a router process that is gone are sent */
-#define BFD_CLAIM_AFTER     HD_SEC(20)  /* what nobody wanted since the start is silenced */
-#define BFD_DEMAND_POLL     HD_SEC(5)   /* R53: a silent peer is asked this often */
-#define BFD_TRAFFIC_CLASS   0xc0        /* CS6 */
-#define BFD_SOURCE_PORT     49152       /* R57: the first; plus the index of the periodic */
-#define BFD_FX_BYTES        4096        /* what settling one session may append */
-#define BFD_INTERVAL_MAX_US 4000000000u /* config: what a packet can say, less a little */
+#define BFD_UNSOLICITED_MAX 64         /* per interface */
+#define BFD_INTERFACES_MAX  1024       /* that are remembered */
+#define BFD_SLOW_US         1000000    /* R45: not up, no faster than this */
+#define BFD_LEASE           HD_SEC(10) /* packets of a router process that is gone are sent */
+#define BFD_CLAIM_AFTER     HD_SEC(20) /* what nobody wanted since the start is silenced */
+#define BFD_DEMAND_POLL     HD_SEC(5)  /* R53: a silent peer is asked this often */
+#define BFD_TRAFFIC_CLASS   0xc0       /* CS6 */
+#define BFD_SOURCE_PORT     49152      /* R57: the first; plus the index of the periodic */
+#define BFD_FX_BYTES        4096       /* what settling one session may append */
+#define BFD_INTERVAL_MAX_US HD_BFD_INTERVAL_MAX_US
 
 enum bfd_port { PORT_SINGLE_HOP = 1, PORT_MULTIHOP, PORT_ECHO };
 enum bfd_timer { TIMER_SESSION = 1, TIMER_CLAIM };
