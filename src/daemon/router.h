@@ -8,7 +8,10 @@
  *   router.c          start, loop, channels to keeper and system
  *   router_host.c     what the driver asks for: ports, saving, MTUs
  *   router_manage.c   the channel to manage: rows, commands, events
+ *   router_links.c    interfaces and addresses
+ *   router_virtual.c  virtual interfaces
  *   router_config.c   changes of the configuration
+ *   router_recall.c   the configuration in force, remembered for a successor
  *   router_rows.c     lists of the driver itself
  */
 #ifndef HD_DAEMON_ROUTER_H
@@ -40,6 +43,17 @@ struct hd_router_interface {
     bool seen; /* told since the last BEGIN */
 };
 
+struct hd_router_address {
+    struct hd_in_address a;
+    bool seen; /* as above */
+};
+
+/* Sockets of a predecessor, until the core that asked for them asks again. */
+struct hd_router_offer {
+    struct hd_msg_port port;
+    int fd, witness; /* fd -1: free */
+};
+
 /* What a core is to take, while it comes in pieces. */
 struct hd_router_config_part {
     bool named; /* the change is about this core */
@@ -51,7 +65,8 @@ struct hd_router_config_part {
 
 struct hd_router_config {
     bool open;
-    bool started; /* cores that know no interface yet */
+    bool started;  /* cores that know no interface yet */
+    bool recalled; /* it comes from our own memory */
     uint32_t id;
     int error;
     uint16_t refuser; /* core */
@@ -82,18 +97,28 @@ struct hd_router_role {
     struct hd_keyring keys;
     struct hd_router_interface *interfaces;
     uint32_t interface_count, interface_cap;
+    struct hd_router_address *addresses;
+    uint32_t address_count, address_cap;
+    struct hd_msg_virtual *found; /* virtual interfaces that a predecessor left */
+    uint32_t found_count;
+    struct hd_router_offer *offers; /* HD_DRIVER_PORTS_MAX, made with the first */
+    hd_time offers_until;
     /* asked of system */
+    struct hd_msg_virtual *outbox; /* waits for room in the channel */
+    uint32_t outbox_count, outbox_cap;
+    hd_time ports_retry_at; /* HD_NEVER: all that was asked for is open */
     struct hd_router_save saves[HD_ROUTER_SAVES_MAX];
     /* for manage */
     struct hd_router_command commands[HD_ROUTER_COMMANDS_MAX];
     bool subscribed;
     uint64_t events_lost;
-    void *recording; /* memory of options.recording_bytes, NULL: none */
+    struct hd_recall *recall; /* memory for the configuration in force; NULL: none */
+    void *recording;          /* memory of options.recording_bytes, NULL: none */
     struct hd_row_process processes[HD_ROLE_COUNT];
     hd_time processes_at;
     struct hd_row_foreign foreign[HD_FOREIGN_MAX];
-    uint32_t foreign_count;         /* of all */
-    struct hd_router_config config; /* that is coming in */
+    uint32_t foreign_count;                  /* of all */
+    struct hd_router_config config;          /* that is coming in */
     uint32_t secrets[HD_CONFIG_SECRETS_MAX]; /* handles of those that the sender has from us */
     uint32_t secret_count;
     char sandbox[48];
@@ -103,8 +128,46 @@ struct hd_router_role {
 
 int hd_router_role_main(const struct hd_options *o);
 
+#define HD_RECALL_BYTES ((size_t)128 << 20) /* address space; memory comes when it is written */
+
 /* --- between the files ---------------------------------------------------------------------------
  */
+
+/* What system tells of interfaces and addresses. */
+void hd_router_on_interface(struct hd_router_role *r, const struct hd_in_interface *i);
+void hd_router_on_address(struct hd_router_role *r, const struct hd_in_address *a);
+/* A new system is about to tell all; it has: what it did not name is gone. */
+void hd_router_links_begin(struct hd_router_role *r);
+void hd_router_links_sweep(struct hd_router_role *r);
+
+/* Sockets that a predecessor had; forget: nobody asked for them again. */
+void hd_router_offer(struct hd_router_role *r, struct hd_message *m);
+void hd_router_offers_forget(struct hd_router_role *r);
+
+/* Virtual interfaces: wanted by the model, found by system, done by it. */
+void hd_router_virtual_want(struct hd_router_role *r, const struct hd_virtual_change *c);
+void hd_router_virtual_found(struct hd_router_role *r, const struct hd_msg_virtual *m);
+void hd_router_virtual_done(struct hd_router_role *r, const struct hd_msg_virtual *m);
+HD_MUST_USE int hd_router_virtuals_adopt(struct hd_router_role *r);
+/* What waits for room: goes, is due, goes now or never, is of no use any more. */
+void hd_router_virtuals_flush(struct hd_router_role *r);
+hd_time hd_router_virtuals_deadline(const struct hd_router_role *r);
+void hd_router_virtuals_last(struct hd_router_role *r);
+void hd_router_virtuals_drop(struct hd_router_role *r);
+
+/* Takes the memory of the configuration in force; the descriptor stays the caller's. */
+void hd_router_recall_map(struct hd_router_role *r, int fd);
+/* Starts and configures cores by it, when they were just made. */
+void hd_router_recall(struct hd_router_role *r);
+/* r->config is in force now. */
+void hd_router_remember(struct hd_router_role *r);
+/* What is in force is not what is remembered. */
+void hd_router_recall_forget(struct hd_router_role *r);
+/* Whether the part of r->config is what is in force. */
+bool hd_router_recall_same(const struct hd_router_role *r, unsigned core);
+/* The remembered part of a core that runs; false: none. */
+bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, const uint8_t **bytes,
+                           uint32_t *len);
 
 extern const struct hd_driver_host hd_router_host;
 /* Repeats what system has not answered yet, to a new system. */

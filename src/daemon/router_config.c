@@ -129,10 +129,13 @@ static bool runs(const struct hd_router_role *r, unsigned core)
     return hd_router_core_state(r->driver.router, (uint8_t)core) != NULL;
 }
 
-/* KIRA's settings are there also where another core runs in its place. */
+/* KIRA's settings are there also where another core runs in its place. What a core has is no news.
+ */
 static bool concerned(const struct hd_router_role *r, unsigned core)
 {
-    return r->config.part[core].named && (core != HD_CORE_KIRA || runs(r, core));
+    const struct hd_router_config_part *p = &r->config.part[core];
+    bool same = !r->config.recalled && p->run == runs(r, core) && hd_router_recall_same(r, core);
+    return p->named && !same && (core != HD_CORE_KIRA || runs(r, core));
 }
 
 /* --- asking --------------------------------------------------------------------------------------
@@ -145,8 +148,8 @@ static int check_part(struct hd_router_role *r, unsigned core)
     if (!p->run) {
         return core == r->begin.core ? HD_EINVAL : 0;
     }
-    if (p->have != p->total ||
-        !hd_config_well_formed(hd_config_of((uint8_t)core), p->bytes, p->total)) {
+    const struct hd_config *c = hd_config_of((uint8_t)core);
+    if (p->have != p->total || (c != NULL && !hd_config_well_formed(c, p->bytes, p->total))) {
         return HD_EMALFORMED;
     }
     if (!runs(r, core)) {
@@ -308,6 +311,59 @@ static int do_all(struct hd_router_role *r, bool *half)
 /* --- the end -------------------------------------------------------------------------------------
  */
 
+static int apply(struct hd_router_role *r, bool *half)
+{
+    refresh(r);
+    int error = check_all(r);
+    if (error == 0) {
+        error = do_all(r, half);
+        refresh(r);
+    }
+    if (r->config.started && r->interfaces_told) {
+        hd_router_tell_interfaces(r);
+    }
+    return error;
+}
+
+static int copy_part(struct hd_router_role *r, unsigned core)
+{
+    struct hd_router_config_part *p = &r->config.part[core];
+    const uint8_t *bytes;
+    uint32_t len;
+    if (!hd_router_recall_part(r, core, &bytes, &len)) {
+        return 0;
+    }
+    p->bytes = malloc(HD_MAX(len, 1u));
+    if (p->bytes == NULL) {
+        return HD_ENOMEM;
+    }
+    memcpy(p->bytes, bytes, len);
+    p->named = p->run = true;
+    p->total = p->have = len;
+    r->config.open = true;
+    return 0;
+}
+
+void hd_router_recall(struct hd_router_role *r)
+{
+    bool half = false;
+    int error = 0;
+    forget(&r->config);
+    for (unsigned i = 0; i < HD_CORE_COUNT && error == 0; i++) {
+        error = copy_part(r, i);
+    }
+    if (r->config.open && error == 0) {
+        r->config.recalled = true;
+        error = apply(r, &half);
+        hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING, "configuration-recalled",
+                    "error=%s", hd_error_name(error));
+    }
+    if (error != 0) {
+        hd_router_recall_forget(r); /* it will come from heddle-config */
+    }
+    forget(&r->config);
+}
+
 void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_end *e)
 {
     struct hd_router_config *c = &r->config;
@@ -320,16 +376,11 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
     if (!r->started) {
         error = HD_EAGAIN; /* asked again until the core runs */
     }
+    error = error == 0 ? apply(r, &half) : error;
     if (error == 0) {
-        refresh(r);
-        error = check_all(r);
-    }
-    if (error == 0) {
-        error = do_all(r, &half);
-        refresh(r);
-    }
-    if (c->started && r->interfaces_told) {
-        hd_router_tell_interfaces(r);
+        hd_router_remember(r);
+    } else if (half) {
+        hd_router_recall_forget(r);
     }
     done.error = error;
     done.core = c->refuser;
