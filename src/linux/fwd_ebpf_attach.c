@@ -139,16 +139,24 @@ static int attach_clsact(uint32_t ifindex, bool egress, int program, bool *own_q
     return HD_ESYS;
 }
 
-static void detach_clsact(uint32_t ifindex, bool egress, bool own_qdisc)
+static void detach_filter(uint32_t ifindex, bool egress)
 {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
                 .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
 
     (void)bpf_tc_detach(&hook, &opts); /* fails when it is not there, or no longer */
+}
+
+/* The kernel stops a device for some milliseconds while it takes the qdisc: only at the end. */
+static void detach_clsact(uint32_t ifindex, bool egress, bool own_qdisc)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+                .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS); /* both: the qdisc itself */
+
+    detach_filter(ifindex, egress);
     if (!own_qdisc || hd_fwd_filters_present(ifindex) != 0)
         return;
-    hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* both: the qdisc itself */
     (void)bpf_tc_hook_destroy(&hook);
 }
 
@@ -162,11 +170,9 @@ int hd_fwd_tc_attach(uint32_t ifindex, bool egress, const int *programs,
 
     if (error == HD_EUNSUPPORTED)
         return attach_clsact(ifindex, egress, programs[which], own_qdisc);
-    /* The filter of a build that did not know tcx, with the program in its place already. */
+    /* The filter of a kernel that did not know tcx, with the program in its place already. */
     if (error == 0 && *own_qdisc && hd_fwd_filter_there(ifindex, egress, TC_PRIORITY) == 1)
-        detach_clsact(ifindex, egress, true);
-    if (error == 0)
-        *own_qdisc = false;
+        detach_filter(ifindex, egress);
     return error;
 }
 

@@ -19,7 +19,7 @@
  * already is known by its number among them, or by its name as long as this process may look at
  * programs of others (CAP_SYS_ADMIN; while the service starts).
  *
- * own_qdisc: in: the clsact qdisc is known to be ours; out: it is needed, and ours. 0 or HD_ESYS.
+ * own_qdisc: in: the clsact qdisc is known to be ours; out: there is one of ours. 0 or HD_ESYS.
  */
 HD_MUST_USE int hd_fwd_tc_attach(uint32_t ifindex, bool egress, const int *programs,
                                  enum hd_fwd_ebpf_program which, bool *own_qdisc);
