@@ -149,6 +149,7 @@ static const struct hd_column ping_columns[] = {
 
 static const struct hd_column path_columns[] = {
 #define S struct hd_kira_row_hop
+    HD_COLUMN(S, first, BOOL, "first", .heading = "FIRST", .flags = HD_KEY | HD_SHOW),
     HD_COLUMN(S, number, UINT, "number", .heading = "HOP", .flags = HD_KEY | HD_SHOW),
     HD_COLUMN(S, id, ID, "id", .heading = "ID", .flags = HD_SHOW | HD_COL_UNKNOWN),
     HD_COLUMN(S, answered, BOOL, "answered", .heading = "ANSWERED", .flags = HD_SHOW),

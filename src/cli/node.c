@@ -12,6 +12,7 @@
 
 struct summary {
     size_t sent, answered;
+    bool first; /* path: the row before was of first packets */
     double least, most, sum;
 };
 
@@ -175,11 +176,17 @@ static void path_row(struct hd_cli *c, const json_t *row, struct summary *s)
 {
     const char *id = json_string_value(json_object_get(row, "id"));
     bool answered = json_is_true(json_object_get(row, "answered"));
+    bool first = json_is_true(json_object_get(row, "first"));
 
-    s->sent++;
     s->answered += answered;
     if (c->json)
         return;
+    if (first && s->sent == 0)
+        printf("first packets:\n");
+    if (!first && s->first)
+        printf("then:\n");
+    s->first = first;
+    s->sent++;
     printf("%3lld  %-28s  ", (long long)json_integer_value(json_object_get(row, "number")),
            id ? id : "-");
     if (answered)

@@ -58,7 +58,7 @@ static void bytes_behind_the_message_are_ignored(void **state)
 static void unknown_objects_are_skipped(void **state)
 {
     uint8_t b[SMALL];
-    size_t len = load("probe-rsp", b);
+    size_t len = load("probe-req", b);
     struct hd_kira_msg m;
 
     len = add_object(b, len, 0x33, "whatever", 8);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands of a person: ping and path. Both first make sure that the node is reached: an unknown
- * one is searched for like a destination with traffic. `ping` then probes the path in use; `path`
- * waits until the destination has its own route, and probes each node on it.
+ * Commands of a person: ping and path. Both make sure that the node is reached: an unknown one is
+ * searched for like a destination with traffic. `ping` then probes the path in use. `path` looks
+ * first where packets go without a search (way.c), then waits until the destination has its own
+ * route, and probes each node on it.
  */
 #include "core/kira/state.h"
 
 #define KIRA_FIND_PATIENCE HD_SEC(3)
 #define KIRA_PATH_POLL     HD_MS(50)
 
-static struct kira_command *kira_command_find(struct kira *k, uint32_t id)
+struct kira_command *kira_command_find(struct kira *k, uint32_t id)
 {
     for (uint32_t i = 0; i < k->commands.len; i++)
         if (k->commands.v[i]->id == id)
@@ -17,26 +18,25 @@ static struct kira_command *kira_command_find(struct kira *k, uint32_t id)
     return NULL;
 }
 
-static void kira_command_free(struct kira_call *x, struct kira_command *q)
+void kira_command_free(struct kira_call *x, struct kira_command *q)
 {
     struct kira *k = x->k;
 
     kira_disarm(x, &q->timer);
     for (uint32_t i = k->requests.len; i-- > 0;)
-        if (k->requests.v[i]->command == q->id &&
-            (k->requests.v[i]->kind == KIRA_REQ_PING || k->requests.v[i]->kind == KIRA_REQ_TRACE))
+        if (k->requests.v[i]->command == q->id && kira_request_of_command(k->requests.v[i]->kind))
             kira_request_end(x, k->requests.v[i]);
     for (uint32_t i = 0; i < k->commands.len; i++)
         if (k->commands.v[i] == q) {
             hd_vec_remove_swap(&k->commands, i);
             break;
         }
-    hd_pool_free(x->c->pool, q->hops, q->hops_len * sizeof *q->hops);
+    hd_pool_free(x->c->pool, q->hops, q->hops_cap * sizeof *q->hops);
     hd_pool_free(x->c->pool, q, sizeof *q);
 }
 
-static void kira_reply(struct kira_call *x, uint32_t id, uint16_t list, const void *rows,
-                       uint32_t n, uint32_t row_size, bool last, int error)
+void kira_reply(struct kira_call *x, uint32_t id, uint16_t list, const void *rows, uint32_t n,
+                uint32_t row_size, bool last, int error)
 {
     uint32_t len = n * row_size;
     struct hd_effect *e = hd_fx_append(x->c->fx, x->c->core, HD_FX_REPLY, len);
@@ -53,7 +53,7 @@ static void kira_reply(struct kira_call *x, uint32_t id, uint16_t list, const vo
         memcpy(hd_fx_payload(e), rows, len);
 }
 
-static void kira_command_fail(struct kira_call *x, uint32_t id, uint16_t list, int error)
+void kira_command_fail(struct kira_call *x, uint32_t id, uint16_t list, int error)
 {
     kira_reply(x, id, list, NULL, 0, 0, true, error);
 }
@@ -253,67 +253,12 @@ static void kira_ping_send(struct kira_call *x, struct kira_command *q)
 /* --- path ---------------------------------------------------------------------------------------
  */
 
-static void kira_path_finish(struct kira_call *x, struct kira_command *q)
+/* The way of first packets is known: now the node is searched for, with all patience. */
+void kira_way_over(struct kira_call *x, struct kira_command *q)
 {
-    kira_reply(x, q->id, HD_KIRA_LIST_PATH, q->hops, q->hops_len, sizeof *q->hops, true, 0);
-    kira_command_free(x, q);
-}
-
-static void kira_hop_done(struct kira_call *x, struct kira_request *r, bool answered)
-{
-    struct kira_command *q = kira_command_find(x->k, r->command);
-    uint32_t hop = r->number;
-    hd_time rtt = x->c->now - r->sent;
-
-    kira_request_end(x, r);
-    if (q == NULL || hop >= q->hops_len)
-        return;
-    q->hops[hop].answered = answered;
-    q->hops[hop].rtt_ns = answered ? rtt : 0;
-    if (--q->hops_open == 0)
-        kira_path_finish(x, q);
-}
-
-void kira_trace_answered(struct kira_call *x, struct kira_request *r)
-{
-    kira_hop_done(x, r, true);
-}
-
-void kira_trace_timeout(struct kira_call *x, struct kira_request *r)
-{
-    kira_hop_done(x, r, false);
-}
-
-static void kira_path_measure(struct kira_call *x, struct kira_command *q)
-{
-    hd_node path[HD_KIRA_PATH_MAX];
-    uint32_t len = kira_path_to(x, q->node, path);
-    uint32_t id = q->id;
-
-    q->hops = len == 0 ? NULL : hd_pool_alloc(x->c->pool, len * sizeof *q->hops);
-    if (q->hops == NULL) {
-        kira_command_fail(x, id, HD_KIRA_LIST_PATH, HD_ENOMEM);
-        kira_command_free(x, q);
-        return;
-    }
-    q->hops_len = q->hops_open = (uint16_t)len;
-    for (uint32_t i = 0; i < len; i++) {
-        q->hops[i].number = (uint16_t)(i + 1);
-        q->hops[i].id = *kira_id(x, path[i]);
-    }
-    q->hops_open++; /* held until all are asked */
-    for (uint32_t i = 0; i < len; i++) {
-        struct kira_request *r = kira_request_new(x, KIRA_REQ_TRACE, path[i], q->args.timeout_ns);
-        if (r == NULL) {
-            q->hops_open--;
-            continue;
-        }
-        r->command = id;
-        r->number = i;
-        kira_probe_path(x, r, path, i + 1);
-    }
-    if (--q->hops_open == 0)
-        kira_path_finish(x, q);
+    q->asking_way = false;
+    q->end = x->c->now + KIRA_FIND_PATIENCE;
+    kira_arm(x, &q->timer, KIRA_T_COMMAND, x->c->now);
 }
 
 /* The destination's own route is waited for; what it is meanwhile is not worth showing. */
@@ -326,6 +271,13 @@ static bool kira_path_ready(struct kira_call *x, const struct kira_command *q)
 
 void kira_command_due(struct kira_call *x, struct kira_command *q)
 {
+    if (q->asking_way)
+        return; /* its answers lead on */
+    if (q->verb == HD_KIRA_PATH && !q->asked_way) {
+        q->asked_way = true;
+        if (kira_way_begin(x, q))
+            return;
+    }
     if (!q->resolved && !kira_command_reach(x, q->node)) {
         if (x->c->now >= q->end) {
             kira_command_fail(x, q->id, kira_command_list(q), HD_ETIMEOUT);

@@ -65,6 +65,20 @@ void kira_contacts_dirty_all(struct kira_call *x)
         kira_contact_dirty(x, &x->k->contacts.v[i]);
 }
 
+void kira_contacts_dirty_over(struct kira_call *x, hd_node node)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->contacts.len; i++) {
+        struct kira_contact *p = &k->contacts.v[i];
+        if (p->len != HD_KIRA_NO_SETUP_LEN || p->active == 0)
+            continue;
+        uint16_t middle = k->trie.v[p->active].parent;
+        if (k->trie.v[middle].node == node || k->trie.v[k->trie.v[middle].parent].node == node)
+            kira_contact_dirty(x, p);
+    }
+}
+
 /* --- buckets ------------------------------------------------------------------------------------
  */
 

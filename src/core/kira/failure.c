@@ -6,9 +6,9 @@
  *
  * Repair does not wait: one search over all known links (map.c) gives every contact that used the
  * link a replacement, if there is one. Up to three nodes it is in force at once, since its labels
- * exist by precomputation and its links are known from the vicinity; a longer one is set up by a
- * probe first, which takes one round trip. Only contacts without an alternative are searched for
- * (doc/decisions/0002).
+ * exist by precomputation and its links are known from the vicinity; a longer one, or one over a
+ * hub (doc/decisions/0017), is set up by a probe first, which takes one round trip. Only contacts
+ * without an alternative are searched for (doc/decisions/0002).
  *
  * Notices: a node that cannot forward a labelled packet tells the encapsulating node, by an Error
  * sent over the forwarding plane, which link is broken (doc/decisions/0005). The receiver acts only
@@ -223,6 +223,9 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_TRACE:
         kira_trace_timeout(x, r);
         break;
+    case KIRA_REQ_WAY:
+        kira_way_timeout(x, r);
+        break;
     case KIRA_REQ_DISC: /* has no route, so no Error is about it */
         break;
     case KIRA_REQ_JOIN:
@@ -307,7 +310,22 @@ static void kira_notice_send(struct kira_call *x, const struct hd_ip6 *source, h
     kira_out_routed(x, &o, node);
 }
 
-/* A node on the way knows no label: contacts over it with explicit labels are set up again. */
+/*
+ * The first node of a path of three has no label for it: what is known of the middle's degree is
+ * too old, or that of the first node is.
+ */
+static void kira_doubt_middle(struct kira_call *x, const struct kira_contact *p, hd_node reporter)
+{
+    hd_node path[HD_KIRA_NO_SETUP_LEN];
+
+    if (p->len != HD_KIRA_NO_SETUP_LEN || kira_contact_needs_setup(x->k, p))
+        return;
+    (void)kira_path_read(x->k, p->active, path);
+    if (path[0] == reporter)
+        kira_vicinity_doubt(x, path[1]);
+}
+
+/* A node on the way knows no label: contacts over it are set up again. */
 static void kira_notice_label(struct kira_call *x, hd_node reporter)
 {
     struct kira *k = x->k;
@@ -319,6 +337,7 @@ static void kira_notice_label(struct kira_call *x, hd_node reporter)
             continue;
         if (!kira_take_token(x, &k->doubts, HD_KIRA_RATE_DOUBT))
             return; /* one small packet must not make us send hundreds again and again */
+        kira_doubt_middle(x, p, reporter);
         p->flags |= KIRA_CONTACT_REPAIR;
         kira_probe_send(x, p, false, HD_KIRA_REPAIR_TIMEOUT, 0);
     }

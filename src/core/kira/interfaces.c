@@ -104,6 +104,8 @@ static void kira_hello_send(struct kira_call *x, const struct kira_interface *i)
 
 void kira_hello_due(struct kira_call *x, struct kira_interface *i)
 {
+    if (x->k->resting)
+        return;
     kira_hello_send(x, i);
     kira_arm(x, &i->hello, KIRA_T_HELLO, x->c->now + kira_jitter(x, i->hello_interval));
     i->hello_interval = hd_time_min(2 * i->hello_interval, HD_KIRA_HELLO_LAST);
@@ -114,7 +116,7 @@ void kira_hello_restart(struct kira_call *x, uint32_t ifindex)
 {
     struct kira_interface *i = kira_interface_find(x->k, ifindex);
 
-    if (i == NULL || !kira_interface_ready(i) || x->k->stopping)
+    if (i == NULL || !kira_interface_ready(i) || x->k->stopping || x->k->resting)
         return;
     i->hello_interval = HD_KIRA_HELLO_FIRST;
     kira_arm(x, &i->hello, KIRA_T_HELLO, x->c->now + kira_jitter(x, HD_KIRA_HELLO_FIRST));
@@ -126,7 +128,7 @@ void kira_hello_all(struct kira_call *x, hd_time within)
     struct kira *k = x->k;
     hd_time at = x->c->now + within;
 
-    if (k->stopping)
+    if (k->stopping || k->resting)
         return;
     for (uint32_t n = 0; n < k->interfaces.len; n++) {
         struct kira_interface *i = k->interfaces.v[n];
@@ -176,31 +178,37 @@ static void kira_save_list(struct kira_call *x)
         }
 }
 
+/* What is saved has no sequence number: it is not to be resumed. */
+void kira_save_no_neighbours(struct kira_call *x)
+{
+    struct hd_effect *e;
+
+    if (x->k->stopping || !hd_fx_room(x->c->fx, 4) ||
+        (e = hd_fx_append(x->c->fx, x->c->core, HD_FX_SAVE, 4)) == NULL)
+        return;
+    e->u.save.key = HD_KIRA_SAVED_NEIGHBOURS;
+    e->u.save.len = 4;
+    memset(hd_fx_payload(e), 0, 4);
+}
+
 /*
  * A restart with an old sequence number would look like a twin. So when a neighbour comes and goes
  * all the time, what is saved at once is that nothing is saved, and the list follows with the tick.
  */
 void kira_save_neighbours(struct kira_call *x)
 {
-    struct hd_effect *e;
-
     if (kira_take_token(x, &x->k->saves, HD_KIRA_RATE_SAVE)) {
         x->k->save_late = false;
         kira_save_list(x);
-        return;
+    } else if (!x->k->save_late) {
+        x->k->save_late = true;
+        kira_save_no_neighbours(x);
     }
-    if (x->k->save_late || x->k->stopping || !hd_fx_room(x->c->fx, 4) ||
-        (e = hd_fx_append(x->c->fx, x->c->core, HD_FX_SAVE, 4)) == NULL)
-        return;
-    x->k->save_late = true;
-    e->u.save.key = HD_KIRA_SAVED_NEIGHBOURS;
-    e->u.save.len = 4;
-    memset(hd_fx_payload(e), 0, 4); /* no sequence number: not to be resumed */
 }
 
 void kira_save_tick(struct kira_call *x)
 {
-    if (x->k->save_late)
+    if (x->k->save_late && !x->k->resting)
         kira_save_neighbours(x);
 }
 

@@ -135,7 +135,7 @@ static const struct hd_saved_value *kira_saved(const struct hd_start *s, uint16_
     return NULL;
 }
 
-static void kira_save(struct kira_call *x, uint16_t key, const void *bytes, uint32_t len)
+void kira_save(struct kira_call *x, uint16_t key, const void *bytes, uint32_t len)
 {
     struct hd_effect *e = hd_fx_append(x->c->fx, x->c->core, HD_FX_SAVE, len);
 
@@ -158,45 +158,6 @@ static void kira_choose_identity(struct kira_call *x, const struct hd_start *s)
         hd_random_bytes(x->c->random, k->id.b, HD_ID_BYTES);
     if (v == NULL || memcmp(v->bytes, k->id.b, HD_ID_BYTES) != 0)
         kira_save(x, HD_KIRA_SAVED_IDENTITY, k->id.b, HD_ID_BYTES);
-}
-
-/* Numbers are saved ahead in steps of 1024, so a crash never repeats one (kira.md 2.4). */
-static void kira_save_sequence(struct kira_call *x)
-{
-    uint8_t b[4];
-    struct hd_writer w = hd_writer_make(b, sizeof b);
-
-    x->k->ssn_ceiling = x->k->ssn + 1024;
-    hd_write_u32(&w, x->k->ssn_ceiling);
-    kira_save(x, HD_KIRA_SAVED_SEQUENCE, b, sizeof b);
-}
-
-static void kira_choose_sequence(struct kira_call *x, const struct hd_start *s)
-{
-    const struct hd_saved_value *v = kira_saved(s, HD_KIRA_SAVED_SEQUENCE, 4);
-
-    x->k->ssn = 1;
-    if (v != NULL) {
-        struct hd_reader r = hd_reader_make(v->bytes, v->len);
-        uint32_t n = hd_read_u32(&r);
-        if (n != HD_KIRA_SSN_INVALID && n < HD_KIRA_SSN_RESET - 2048)
-            x->k->ssn = n;
-    }
-    kira_save_sequence(x);
-}
-
-void kira_sequence_step(struct kira_call *x, bool gained)
-{
-    struct kira *k = x->k;
-
-    k->ssn++;
-    if (k->ssn >= k->ssn_ceiling)
-        kira_save_sequence(x);
-    if (k->ssn >= HD_KIRA_SSN_RESET - 1) /* practically unreachable: wrap to a fresh start */
-        k->ssn = 1;
-    kira_hello_all(x, HD_KIRA_HELLO_GAP);
-    kira_save_neighbours(x);
-    kira_join_soon(x, gained);
 }
 
 static void kira_open_port(struct kira_call *x)
@@ -230,8 +191,9 @@ static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
     k->started = c->now;
     k->isolated = true;
     k->buckets = 1;
+    k->two_hop_share = (uint16_t)kira_two_hop_share(0);
     kira_choose_identity(&x, s);
-    kira_choose_sequence(&x, s);
+    kira_sequence_start(&x, kira_saved(s, HD_KIRA_SAVED_SEQUENCE, 4));
     k->self = hd_ids_intern(c->ids, &k->id);
     if (k->self == 0)
         return HD_ENOMEM;
@@ -288,7 +250,8 @@ static void kira_input(void *state, struct hd_ctx *c, const struct hd_input *in)
         kira_model_input(&x, &in->u.model);
         break;
     case HD_IN_REPORT:
-        kira_report(&x, &in->u.report);
+        if (!x.k->resting)
+            kira_report(&x, &in->u.report);
         break;
     case HD_IN_EVENT:
     case HD_IN_SAMPLE:
@@ -326,6 +289,8 @@ static void kira_after_no_memory(struct kira_call *x)
     kira_arm_left(x, &k->probe, KIRA_T_PROBE);
     if (k->updates_len > 0)
         kira_arm_left(x, &k->update, KIRA_T_UPDATE);
+    if (k->ssn == HD_KIRA_SSN_LAST)
+        kira_arm_left(x, &k->rest, KIRA_T_REST);
     if (!k->isolated && !(hd_timer_armed(&k->join) && hd_timer_armed(&k->explore)))
         kira_join_soon(x, false);
 }
@@ -388,6 +353,9 @@ static void kira_timer_due(struct kira_call *x, struct hd_timer *t)
         break;
     case KIRA_T_COMMAND:
         kira_command_due(x, HD_CONTAINER_OF(t, struct kira_command, timer));
+        break;
+    case KIRA_T_REST:
+        kira_rest_due(x);
         break;
     }
 }
@@ -458,25 +426,14 @@ static int kira_configure(void *state, struct hd_ctx *c, const void *config, uin
     return 0;
 }
 
-/*
- * Goodbye: the capabilities of a last ULNDiscRsp say that we leave (messages.c adds them), and our
- * neighbours take us out at once instead of after a silence.
- */
 static void kira_stop(void *state, struct hd_ctx *c)
 {
     struct kira *k = state;
     struct kira_call x = {k, c};
-    struct kira_out o;
 
     k->stopping = true;
-    k->ssn++;
-    for (uint32_t i = 0; i < k->ulns.len; i++) {
-        struct kira_link *l = kira_uln_best(k->ulns.v[i]);
-        if (l == NULL || !kira_out_begin(&x, &o, HD_KIRA_DISC_RSP, 0,
-                                         kira_id(&x, k->ulns.v[i]->node), kira_msg_id(&x), 64))
-            continue;
-        kira_out_to_link(&x, &o, l);
-    }
+    k->ssn = HD_MIN(k->ssn + 1, HD_KIRA_SSN_LAST);
+    kira_goodbye(&x);
     for (uint32_t i = 0; (i = hd_model_next(c->model, HD_OBJ_ROUTE, i)) != 0;)
         if (hd_model_route_at(c->model, i)->o.owner == c->core) {
             struct hd_route_key key = hd_model_route_at(c->model, i)->key;

@@ -166,6 +166,7 @@ struct hd_kira_row_hop {
     uint16_t number;
     struct hd_id id;
     uint8_t overlay; /* the packet is re-encapsulated here */
+    uint8_t first;   /* on the way of packets before the node has a route of its own */
     uint8_t answered;
     hd_time rtt_ns;
 };

@@ -9,8 +9,10 @@
  *   two hops  H(X,Y,Z)  -> H(Y,Z) to Y, for each Z that Y lists
  *   explicit  H(X,r...) -> H(r...) to r1, from PathSetupReq and ProbeReq; 60 s
  *
- * Over a hub, a node with more than 64 neighbours, only so many two-hop labels exist; who uses such
- * a path and sees that its middle is a hub sets it up like a longer one (doc/decisions/0017).
+ * Over a hub, a node with more than 64 neighbours, only so many two-hop labels exist, and fewer
+ * where this node has many neighbours itself (kira_two_hop_share). Whoever uses such a path sees in
+ * the degrees of its first two nodes that the label may be missing, and sets it up like a longer
+ * one (doc/decisions/0017).
  *
  * One neighbour may fill a quarter of the table. A refused label is not reported: the originator's
  * probe is answered and its data then meets an unknown label, whose notice makes it try again.
@@ -51,16 +53,26 @@ static void kira_label_uncount(struct kira_call *x, const struct hd_label_entry 
     }
 }
 
-/* Of a middle that is not known because its neighbour is a hub itself, the worse is assumed. */
+uint32_t kira_two_hop_share(uint32_t degree)
+{
+    return HD_MIN(HD_KIRA_TWO_HOP_LABELS / HD_MAX(degree, 1u), (uint32_t)HD_KIRA_HUB_DEGREE);
+}
+
+/* A quarter less than the share: what the middle gains is not known here at once. */
+uint32_t kira_two_hop_trust(uint32_t degree)
+{
+    return kira_two_hop_share(degree) * 3 / 4;
+}
+
+/* Of a node whose degree is not known the worse is assumed. */
 bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len)
 {
     if (len != HD_KIRA_NO_SETUP_LEN)
         return len > HD_KIRA_NO_SETUP_LEN;
-    const struct kira_vicinity *middle = kira_vicinity_find(k, path[1]);
-    if (middle != NULL)
-        return middle->degree > HD_KIRA_HUB_DEGREE;
     const struct kira_vicinity *first = kira_vicinity_find(k, path[0]);
-    return first != NULL && first->degree > kira_ring_share(k);
+    const struct kira_vicinity *middle = kira_vicinity_find(k, path[1]);
+    return first == NULL || middle == NULL || !first->synched_once || middle->degree == 0 ||
+           middle->degree > kira_two_hop_trust(first->degree);
 }
 
 bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)
@@ -130,7 +142,7 @@ void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool
     struct hd_label key = kira_label(x, path, 3);
     struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
     bool had = e != NULL && (e->owner_word & KIRA_LABEL_TWO_HOP) != 0;
-    if (!had && (u->two_hop >= HD_KIRA_HUB_DEGREE || k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS))
+    if (!had && (u->two_hop >= k->two_hop_share || k->labels_two_hop >= HD_KIRA_TWO_HOP_LABELS))
         return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
@@ -149,6 +161,34 @@ void kira_labels_two_hop_forget(struct kira_call *x, struct kira_uln *u)
         if (hd_model_label_at(m, i)->o.owner == x->c->core &&
             hd_model_label_at(m, i)->owner_word == word)
             kira_label_remove(x, hd_model_label_at(m, i));
+}
+
+/* What is beyond the share goes, wherever it is met: paths over such a neighbour are set up. */
+static void kira_labels_two_hop_trim(struct kira_call *x)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
+        struct hd_label_entry *e = hd_model_label_at(m, i);
+        if (e->o.owner != x->c->core || (e->owner_word & KIRA_LABEL_TWO_HOP) == 0)
+            continue;
+        const struct kira_uln *u = kira_uln_find(x->k, e->owner_word >> 8);
+        if (u != NULL && u->two_hop > x->k->two_hop_share)
+            kira_label_remove(x, e);
+    }
+}
+
+void kira_labels_share_anew(struct kira_call *x)
+{
+    struct kira *k = x->k;
+    uint32_t before = k->two_hop_share;
+
+    k->two_hop_share = (uint16_t)kira_two_hop_share(kira_degree(k));
+    if (k->two_hop_share < before)
+        kira_labels_two_hop_trim(x);
+    for (uint32_t i = 0; k->two_hop_share > before && i < k->ulns.len; i++)
+        if (k->ulns.v[i]->alive && k->ulns.v[i]->two_hop >= before)
+            kira_label_uln(x, k->ulns.v[i], true);
 }
 
 void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)

@@ -21,7 +21,7 @@
 #define HD_KIRA_LINKS_PER_ULN        8
 #define HD_KIRA_VICINITY_MAX         8192 /* nodes at one or two hops */
 #define HD_KIRA_LIST_MAX             640  /* neighbours of one node that are kept */
-#define HD_KIRA_HUB_DEGREE           64   /* neighbours beyond which a node is a hub (0017) */
+#define HD_KIRA_HUB_DEGREE           64   /* two-hop labels over a neighbour, at most (0017) */
 #define HD_KIRA_RING_MAX             1024 /* nodes at two hops, divided among the neighbours */
 #define HD_KIRA_RING_SHARE_MIN       4    /* what each neighbour gets of them anyway */
 #define HD_KIRA_CONTACTS_MAX         4096 /* in buckets and on demand together */
@@ -39,7 +39,7 @@
 /* buckets (kira.md 4.3) */
 #define HD_KIRA_BUCKET_SIZE 20
 #define HD_KIRA_NO_SETUP_LEN                                                                       \
-    3 /* longest path, without self, whose labels exist by precomputation */
+    3 /* longest path, without self, whose labels may exist by precomputation */
 
 /* hellos and discovery (5.2) */
 #define HD_KIRA_HELLO_FIRST HD_MS(200)
@@ -81,7 +81,9 @@
 #define HD_KIRA_JOIN_VIA        3
 #define HD_KIRA_EXPLORE_FIRST   HD_MS(400)
 #define HD_KIRA_EXPLORE_LAST    HD_SEC(30)
+#define HD_KIRA_EXPLORE_REST    HD_MS(1600) /* from this interval on answers are small (0023) */
 #define HD_KIRA_EXPLORE_WINDOW  8
+#define HD_KIRA_JOIN_REST       HD_SEC(10) /* the same for the join */
 #define HD_KIRA_FIND_TIMEOUT    HD_SEC(2)
 
 /* probes and explicit paths (5.5, 5.6) */
@@ -114,6 +116,13 @@
 #define HD_KIRA_NOTICE_GAP       HD_MS(10) /* notices to one source */
 #define HD_KIRA_UPDATE_GAP       HD_SEC(1)
 #define HD_KIRA_UPDATE_PENDING   16
+
+/*
+ * A worn-out sequence number (0021): longer than HD_KIRA_DOWN_MEMORY, for which neighbours remember
+ * one that left, by a tick and by the time in which all goodbyes but the last may get lost.
+ */
+#define HD_KIRA_REST          HD_SEC(90)
+#define HD_KIRA_REST_GOODBYES HD_SEC(10)
 
 /* the saved list of neighbours: once per second when they change all the time */
 #define HD_KIRA_RATE_SAVE 1, 16

@@ -6,8 +6,9 @@
  * bucket: through the closest alone, nodes of one ID neighbourhood can form islands that know
  * themselves and not each other (kira-scale.md 3.2). A new contact in the last bucket is asked for
  * its view at once, within a rate. Exploration looks for random IDs; it slows down by what it
- * brings: when a window of four lookups shortens the paths by less than 2 %, the interval doubles,
- * and after one that shortens none it grows fourfold.
+ * brings: when a window of eight lookups shortens the paths by less than 2 %, the interval doubles,
+ * and after one that shortens none it grows fourfold. At rest answers name few contacts, and the
+ * windows are shorter (doc/decisions/0023).
  */
 #include "core/kira/state.h"
 
@@ -35,16 +36,20 @@ void kira_join_soon(struct kira_call *x, bool gained)
         kira_arm(x, &k->explore, KIRA_T_EXPLORE, x->c->now + kira_jitter(x, HD_KIRA_EXPLORE_FIRST));
 }
 
-/* How many contacts an answer shall name: exploration is after shorter paths, a search after one.
+/*
+ * How many contacts an answer shall name: exploration is after shorter paths, a search after one.
+ * Once the rounds have become slow, both only look whether something was missed: the nearest tell.
  */
 static uint8_t kira_wanted(const struct kira *k, uint8_t kind)
 {
     unsigned size = k->cfg.bucket_size;
+    bool rest = kind == KIRA_REQ_EXPLORE ? k->explore_wait >= HD_KIRA_EXPLORE_REST
+                                         : k->join_wait >= HD_KIRA_JOIN_REST;
 
-    if (kind == KIRA_REQ_EXPLORE)
-        size = (size + 1) / 2;
-    else if (kind != KIRA_REQ_JOIN)
+    if ((kind != KIRA_REQ_JOIN && kind != KIRA_REQ_EXPLORE) || rest)
         size = (size + 3) / 4;
+    else if (kind == KIRA_REQ_EXPLORE)
+        size = (size + 1) / 2;
     return (uint8_t)HD_MIN(size, 255u);
 }
 
@@ -169,16 +174,20 @@ static void kira_explore_slow_down(struct kira_call *x)
 {
     struct kira *k = x->k;
     uint32_t missing = 0, sum = 0;
+    uint32_t window = HD_KIRA_EXPLORE_WINDOW;
 
-    if (k->cfg.explore_constant || ++k->explore_window < HD_KIRA_EXPLORE_WINDOW)
+    if (k->explore_wait >= HD_KIRA_EXPLORE_REST)
+        window /= 2;
+    if (k->cfg.explore_constant || ++k->explore_window < window)
         return;
     k->explore_window = 0;
     for (uint32_t i = 0; i < k->contacts.len; i++)
         sum += k->contacts.v[i].len;
     for (uint16_t b = 0; b + 1 < k->buckets; b++)
         missing += (uint32_t)HD_MAX(k->cfg.shallow_bucket_size - k->in_bucket[b], 0);
-    sum += missing * 16; /* a missing contact counts like a long path */
-    bool gained = k->explore_sum == 0 || sum + k->explore_sum / 50 < k->explore_sum;
+    sum += missing * 16;                             /* a missing contact counts like a long path */
+    uint32_t enough = k->explore_sum * window / 400; /* 2 % by eight */
+    bool gained = k->explore_sum == 0 || sum + enough < k->explore_sum;
     hd_time factor = sum < k->explore_sum ? 2 : 4;
     k->explore_sum = sum;
     if (gained)

@@ -94,14 +94,6 @@ uint64_t kira_msg_id(struct kira_call *x)
     return id == 0 ? 1 : id;
 }
 
-static uint16_t kira_degree(const struct kira *k)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < k->ulns.len; i++)
-        n += k->ulns.v[i]->alive;
-    return (uint16_t)HD_MIN(n, 0xffffu);
-}
-
 bool kira_out_begin(struct kira_call *x, struct kira_out *o, uint8_t type, uint8_t flags,
                     const struct hd_id *dest, uint64_t msg_id, uint32_t room)
 {
@@ -125,7 +117,7 @@ bool kira_out_begin(struct kira_call *x, struct kira_out *o, uint8_t type, uint8
         .source = k->id,
         .msg_id = msg_id,
         .ssn = k->ssn,
-        .degree = kira_degree(k),
+        .degree = (uint16_t)kira_degree(k),
     };
     hd_kira_write_begin(&o->w, &h);
     return true;
@@ -175,7 +167,7 @@ static uint8_t kira_capabilities(const struct kira *k)
 {
     return (uint8_t)(HD_KIRA_CAN_ECHO | HD_KIRA_CAN_NOTICE |
                      (k->cfg.slow_echo ? 0 : HD_KIRA_FAST_ECHO) |
-                     (k->stopping ? HD_KIRA_GOODBYE : 0));
+                     (k->stopping || k->resting ? HD_KIRA_GOODBYE : 0));
 }
 
 static bool kira_out_end(struct kira_call *x, struct kira_out *o, bool mac)
@@ -197,7 +189,7 @@ static bool kira_out_end(struct kira_call *x, struct kira_out *o, bool mac)
     o->fx->u.send =
         (struct hd_fx_send){.port = 1, .traffic_class = 0xc0, .len = len, .key = mac ? k->key : 0};
     k->tx[kira_type_slot(o->type)]++;
-    k->tx_bytes += len;
+    k->tx_bytes[kira_type_slot(o->type)] += len;
     return true;
 }
 
@@ -489,7 +481,9 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
     if (p != NULL)
         p->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
     bool last = m->index + 1u == m->route.count;
-    if ((m->h.type == HD_KIRA_SETUP_REQ || m->h.type == HD_KIRA_PROBE_REQ) && !k->cfg.end_system)
+    bool sets_up =
+        m->h.type == HD_KIRA_SETUP_REQ || (m->h.type == HD_KIRA_PROBE_REQ && !m->has_overlay_hops);
+    if (sets_up && !k->cfg.end_system)
         kira_label_explicit(x, m);
     if (last) {
         kira_table[kira_type_slot(m->h.type)].handle(x, m);
@@ -549,6 +543,10 @@ void kira_datagram(struct kira_call *x, const struct hd_in_datagram *d, hd_time 
     struct hd_kira_echo echo;
     struct hd_kira_msg m;
 
+    if (k->resting) {
+        kira_drop(x, KIRA_DROP_RESTING);
+        return;
+    }
     if (d->routed) {
         kira_routed_input(x, d);
         return;

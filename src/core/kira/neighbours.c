@@ -25,6 +25,15 @@ struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
     return i == HD_INDEX_END ? NULL : k->ulns.v[i];
 }
 
+uint32_t kira_degree(const struct kira *k)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        n += k->ulns.v[i]->alive;
+    return n;
+}
+
 struct kira_link *kira_uln_best(const struct kira_uln *u)
 {
     struct kira_link *best = NULL;
@@ -163,6 +172,7 @@ static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
     struct kira_contact *p;
 
     u->alive = true;
+    kira_labels_share_anew(x);
     kira_count(x, KIRA_N_NEIGHBOUR_UP);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_UP, u->node, 0, 0, 0);
     kira_link_works(x, k->self, u->node);
@@ -276,6 +286,7 @@ struct kira_link *kira_link_adopt(struct kira_call *x, hd_node node, uint32_t if
     kira_link_watch(x, l);
     if (!u->alive) {
         u->alive = true;
+        kira_labels_share_anew(x);
         kira_label_uln(x, u, true);
         kira_route_uln(x, u);
         x->k->bucket_dirty = x->k->vicinity_dirty = true;
@@ -292,6 +303,7 @@ static void kira_uln_down(struct kira_call *x, struct kira_uln *u)
     struct kira *k = x->k;
 
     u->alive = false;
+    kira_labels_share_anew(x);
     kira_count(x, KIRA_N_NEIGHBOUR_DOWN);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_DOWN, u->node, 0, 0, 0);
     u->asking = false;
@@ -628,7 +640,7 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
     while (hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_find(x->c->ids, &item.id);
         if (n != 0)
-            kira_vicinity_observe(x, n, item.ssn);
+            kira_vicinity_listed(x, n, item.ssn, item.degree);
     }
     if (u->asked_again && !u->asking) {
         u->asked_again = false;

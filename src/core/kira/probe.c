@@ -129,7 +129,9 @@ void kira_on_probe_req(struct kira_call *x, const struct hd_kira_msg *m)
 {
     struct kira_out o;
 
-    if (kira_reply_begin(x, &o, HD_KIRA_PROBE_RSP, m, 0))
+    if (m->has_overlay_hops && !hd_id_equal(&m->h.dest, &x->k->id))
+        kira_way_answer(x, m);
+    else if (kira_reply_begin(x, &o, HD_KIRA_PROBE_RSP, m, 0))
         kira_reply_send(x, &o);
 }
 
@@ -199,6 +201,9 @@ void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
         return;
     case KIRA_REQ_TRACE:
         kira_trace_answered(x, r);
+        return;
+    case KIRA_REQ_WAY:
+        kira_way_answered(x, r, m);
         return;
     case KIRA_REQ_PROBE:
         break;

@@ -10,10 +10,10 @@ static bool kira_too_many_commands(const struct kira *k, uint8_t kind)
 {
     uint32_t n = 0;
 
-    if (kind != KIRA_REQ_PING && kind != KIRA_REQ_TRACE)
+    if (!kira_request_of_command(kind))
         return false;
     for (uint32_t i = 0; i < k->requests.len; i++)
-        n += k->requests.v[i]->kind == KIRA_REQ_PING || k->requests.v[i]->kind == KIRA_REQ_TRACE;
+        n += kira_request_of_command(k->requests.v[i]->kind);
     return n >= HD_KIRA_COMMAND_REQUESTS_MAX;
 }
 
@@ -101,6 +101,9 @@ void kira_request_due(struct kira_call *x, struct kira_request *r)
         break;
     case KIRA_REQ_TRACE:
         kira_trace_timeout(x, r);
+        break;
+    case KIRA_REQ_WAY:
+        kira_way_timeout(x, r);
         break;
     case KIRA_REQ_JOIN: /* the next round comes by itself */
     case KIRA_REQ_EXPLORE:

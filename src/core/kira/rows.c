@@ -152,12 +152,20 @@ static const char *const kira_forwarded_names[] = {
     "forwarded.fetch-rsp",
 };
 
+static const char *const kira_tx_bytes_names[] = {
+    "tx-bytes.hello",     "tx-bytes.disc-req",  "tx-bytes.disc-rsp",  "tx-bytes.find-req",
+    "tx-bytes.find-rsp",  "tx-bytes.query-req", "tx-bytes.query-rsp", "tx-bytes.update",
+    "tx-bytes.probe-req", "tx-bytes.probe-rsp", "tx-bytes.error",     "tx-bytes.setup-req",
+    "tx-bytes.teardown",  "tx-bytes.store-req", "tx-bytes.store-rsp", "tx-bytes.fetch-req",
+    "tx-bytes.fetch-rsp",
+};
+
 static const char *const kira_drop_names[KIRA_DROPS - KIRA_DROP_DOMAIN] = {
     "drop.domain",       "drop.interface",  "drop.not-link-local", "drop.unauthenticated",
     "drop.replay",       "drop.rate",       "drop.own-id",         "drop.not-for-us",
     "drop.previous-hop", "drop.stranger",   "drop.table-full",     "drop.no-memory",
     "drop.no-request",   "drop.next-hop",   "drop.routed",         "drop.too-long",
-    "drop.not-served",   "drop.no-address",
+    "drop.not-served",   "drop.no-address", "drop.resting",
 };
 
 static const char *const kira_wire_drop_names[HD_KIRA_WIRE_ERROR_COUNT] = {
@@ -181,8 +189,18 @@ static const char *const kira_count_names[KIRA_COUNTS] = {
 };
 
 _Static_assert(HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_tx_names) &&
-                   HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_forwarded_names),
+                   HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_forwarded_names) &&
+                   HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_tx_bytes_names),
                "same types");
+
+static uint64_t kira_tx_bytes(const struct kira *k)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < KIRA_TYPES; i++)
+        sum += k->tx_bytes[i];
+    return sum;
+}
 
 static struct hd_kira_row_counter kira_counter(const struct kira *k, uint64_t i)
 {
@@ -197,6 +215,9 @@ static struct hd_kira_row_counter kira_counter(const struct kira *k, uint64_t i)
     if (i < types)
         return (struct hd_kira_row_counter){kira_forwarded_names[i], k->forwarded[i]};
     i -= types;
+    if (i < types)
+        return (struct hd_kira_row_counter){kira_tx_bytes_names[i], k->tx_bytes[i]};
+    i -= types;
     if (i < HD_KIRA_WIRE_ERROR_COUNT)
         return (struct hd_kira_row_counter){kira_wire_drop_names[i], k->drops[i]};
     i -= HD_KIRA_WIRE_ERROR_COUNT;
@@ -209,7 +230,7 @@ static struct hd_kira_row_counter kira_counter(const struct kira *k, uint64_t i)
     if (i == 0)
         return (struct hd_kira_row_counter){"rx.bytes", k->rx_bytes};
     if (i == 1)
-        return (struct hd_kira_row_counter){"tx.bytes", k->tx_bytes};
+        return (struct hd_kira_row_counter){"tx.bytes", kira_tx_bytes(k)};
     if (i == 2)
         return (struct hd_kira_row_counter){"echo.bytes", k->echo_bytes};
     return (struct hd_kira_row_counter){NULL, 0};

@@ -33,6 +33,7 @@ enum kira_timer {
     KIRA_T_UPDATE,
     KIRA_T_TICK, /* once per second: ages, expiry */
     KIRA_T_COMMAND,
+    KIRA_T_REST, /* the sequence number is at its end */
 };
 
 enum kira_class {
@@ -96,6 +97,7 @@ struct kira_uln {
     uint32_t two_hop; /* precomputed labels over it */
     bool asking;      /* a discovery request is under way */
     bool asked_again; /* news came meanwhile */
+    bool told_hub;    /* whoever has our list knows it for a hub (kira_hub_news) */
 };
 
 /* A node at one or two hops and its neighbours, as it named them. */
@@ -105,7 +107,7 @@ struct kira_vicinity {
     uint32_t query_ms; /* not asked before */
     hd_node *list;
     uint16_t list_len;  /* allocated exactly; a part of a hub's at two hops */
-    uint16_t degree;    /* how many there are in all */
+    uint16_t degree;    /* how many there are in all, 0: not known; others may have said so first */
     uint8_t distance;   /* 1, 2; 0: to be dropped */
     uint8_t query_step; /* doublings of HD_KIRA_QUERY_GAP */
     bool synched_once : 1;
@@ -158,7 +160,14 @@ enum kira_request_kind {
     KIRA_REQ_CHECK, /* liveness of a foreign neighbour by ProbeReq */
     KIRA_REQ_PING,
     KIRA_REQ_TRACE,
+    KIRA_REQ_WAY,
 };
+
+/* Asked by a person. */
+static inline bool kira_request_of_command(uint8_t kind)
+{
+    return kind == KIRA_REQ_PING || kind == KIRA_REQ_TRACE || kind == KIRA_REQ_WAY;
+}
 
 struct kira_request {
     uint64_t msg_id;
@@ -167,7 +176,7 @@ struct kira_request {
     bool proposed;    /* PROBE: of the proposed path */
     hd_node node;     /* target */
     hd_node via;      /* SEARCH, JOIN: first overlay hop */
-    uint32_t command; /* PING, TRACE */
+    uint32_t command; /* PING, TRACE, WAY */
     uint32_t number;  /* PING: sequence; TRACE: hop */
     uint32_t ifindex; /* DISC, CHECK */
     hd_time wait;     /* PROBE: this try's time-out */
@@ -206,8 +215,9 @@ struct kira_command {
     uint32_t sent, answered;
     hd_time end;
     struct hd_timer timer;
-    /* path: the hops to be measured */
-    uint16_t hops_len, hops_open;
+    /* path: the hops to be measured, first those of the way of first packets */
+    bool asked_way, asking_way;
+    uint16_t hops_len, hops_cap, hops_open;
     struct hd_kira_row_hop *hops;
 };
 
@@ -231,6 +241,7 @@ enum kira_drop {
     KIRA_DROP_TOO_LONG,
     KIRA_DROP_NOT_SERVED, /* DHT and code points without a procedure */
     KIRA_DROP_NO_ADDRESS, /* would make a neighbour, and its link-layer address is unknown */
+    KIRA_DROP_RESTING,
     KIRA_DROPS,
 };
 
@@ -269,6 +280,7 @@ struct kira {
     uint32_t ssn, ssn_ceiling;
     uint64_t mac_counter;
     bool stopping, isolated, id_collision, joined, no_memory;
+    bool resting;        /* neither speaks nor listens (sequence.c) */
     bool save_late;      /* the saved list of neighbours is not that of now */
     bool collect;        /* identifiers have to be collected when nothing else is to do */
     uint8_t state;       /* enum hd_kira_state */
@@ -292,12 +304,14 @@ struct kira {
     uint16_t in_bucket[HD_ID_BITS + 1]; /* contacts by shared bits, without on-demand */
     uint32_t on_demand;
     uint32_t labels_explicit, labels_two_hop;
-    uint32_t label_sweep; /* where the sweep of expired labels stands */
-    uint16_t prefixes;    /* buckets that may have a prefix route */
+    uint16_t two_hop_share; /* of the two-hop labels, for each neighbour */
+    uint32_t label_sweep;   /* where the sweep of expired labels stands */
+    uint16_t prefixes;      /* buckets that may have a prefix route */
     struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts, saves;
 
     struct hd_timerq timers;
-    struct hd_timer query, join, explore, probe, update, tick;
+    struct hd_timer query, join, explore, probe, update, tick, rest;
+    hd_time rest_until;
     hd_time join_wait, explore_wait, last_update, last_route_change, sweep_at;
     hd_time last_bucket_news;
     uint32_t explore_window, explore_sum; /* improvement bookkeeping */
@@ -308,7 +322,7 @@ struct kira {
     struct kira_update updates[HD_KIRA_UPDATE_PENDING];
 
     uint32_t rx[KIRA_TYPES], tx[KIRA_TYPES], forwarded[KIRA_TYPES];
-    uint64_t rx_bytes, tx_bytes, echo_bytes;
+    uint64_t rx_bytes, tx_bytes[KIRA_TYPES], echo_bytes;
     uint32_t drops[KIRA_DROPS];
     uint32_t counts[KIRA_COUNTS];
 };
@@ -379,17 +393,28 @@ static inline bool kira_take_token(struct kira_call *x, struct kira_bucket *b, u
     return kira_take_tokens(x, b, rate, burst, 1);
 }
 void kira_update_state(struct kira_call *x);
+void kira_save(struct kira_call *x, uint16_t key, const void *bytes, uint32_t len);
+
+/* --- sequence.c ---------------------------------------------------------------------------------
+ */
+/* Takes up the saved number (NULL: none). */
+void kira_sequence_start(struct kira_call *x, const struct hd_saved_value *saved);
+/* The own set of neighbours changed: new sequence number, hellos to all, another join. */
+void kira_sequence_step(struct kira_call *x, bool gained);
+/* Only the first two: what is told of a neighbour changed. */
+void kira_sequence_next(struct kira_call *x);
+void kira_goodbye(struct kira_call *x);
+void kira_rest_due(struct kira_call *x);
 
 /* --- interfaces.c -------------------------------------------------------------------------------
  */
 void kira_interface_input(struct kira_call *x, const struct hd_in_interface *in);
 struct kira_interface *kira_interface_find(struct kira *k, uint32_t ifindex);
 void kira_hello_due(struct kira_call *x, struct kira_interface *i);
-/* The own set of neighbours changed: new sequence number, hellos to all. */
-void kira_sequence_step(struct kira_call *x, bool gained);
 void kira_hello_all(struct kira_call *x, hd_time within);
 void kira_hello_restart(struct kira_call *x, uint32_t ifindex);
 void kira_save_neighbours(struct kira_call *x);
+void kira_save_no_neighbours(struct kira_call *x);
 void kira_save_tick(struct kira_call *x);
 bool kira_resume_neighbours(struct kira_call *x, const void *bytes, uint32_t len);
 
@@ -401,6 +426,8 @@ static inline bool kira_uln_alive(struct kira *k, hd_node node)
     struct kira_uln *u = kira_uln_find(k, node);
     return u != NULL && u->alive;
 }
+/* How many neighbours are alive: what the others are told. */
+uint32_t kira_degree(const struct kira *k);
 /* The link in use; NULL when the neighbour is down. */
 struct kira_link *kira_uln_best(const struct kira_uln *u);
 struct kira_link *kira_link_of(struct kira *k, uint32_t ifindex, const struct hd_ip6 *link_local,
@@ -435,11 +462,17 @@ void kira_on_echo(struct kira_call *x, const struct hd_kira_echo *e,
 struct kira_vicinity *kira_vicinity_find(struct kira *k, hd_node node);
 /* A sequence number was heard of; asks the node when it is news. */
 void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn);
+/* The same from somebody's list, with the degree of the node as that one knows it. */
+void kira_vicinity_listed(struct kira_call *x, hd_node node, uint32_t ssn, uint32_t degree);
+/* What is known of a node's degree does not fit what happens: it is asked again. */
+void kira_vicinity_doubt(struct kira_call *x, hd_node node);
 /* A node's neighbour list, for its sequence number. */
 /* degree: how many it has in all; a list that is shorter than that tells of no loss. */
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
                         uint32_t len, uint32_t degree);
 void kira_vicinity_refresh(struct kira_call *x);
+/* Our number steps: its list tells of each neighbour whether it is a hub. */
+void kira_hubs_told(struct kira *k);
 bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b);
 /* How many nodes at two hops are kept over each neighbour. */
 uint32_t kira_ring_share(const struct kira *k);
@@ -509,6 +542,8 @@ struct kira_contact *kira_contact_add_on_demand(struct kira_call *x, hd_node nod
 void kira_contact_remove(struct kira_call *x, struct kira_contact *p);
 void kira_contact_dirty(struct kira_call *x, struct kira_contact *p);
 void kira_contacts_dirty_all(struct kira_call *x);
+/* Those whose need of a set-up depends on what is known of this node. */
+void kira_contacts_dirty_over(struct kira_call *x, hd_node node);
 void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16_t end,
                              uint8_t len);
 bool kira_contact_close(const struct kira *k, const struct kira_contact *p);
@@ -645,6 +680,12 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add);
 void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add);
 /* Removes all two-hop labels over a neighbour whose list is to be told anew. */
 void kira_labels_two_hop_forget(struct kira_call *x, struct kira_uln *u);
+/* How many two-hop labels a node with so many neighbours keeps over each of them. */
+uint32_t kira_two_hop_share(uint32_t degree);
+/* Up to how many neighbours of a middle others rely on such a node to have them all. */
+uint32_t kira_two_hop_trust(uint32_t degree);
+/* The number of living neighbours changed: the share of each is another. */
+void kira_labels_share_anew(struct kira_call *x);
 /* Do data need labels on the way that only a set-up leaves there? */
 bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len);
 bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p);
@@ -669,9 +710,26 @@ void kira_command_input(struct kira_call *x, const struct hd_in_command *in);
 void kira_command_due(struct kira_call *x, struct kira_command *q);
 void kira_ping_answered(struct kira_call *x, struct kira_request *r, const struct hd_kira_msg *m);
 void kira_ping_timeout(struct kira_call *x, struct kira_request *r);
+void kira_commands_found(struct kira_call *x, hd_node node);
+struct kira_command *kira_command_find(struct kira *k, uint32_t id);
+void kira_command_free(struct kira_call *x, struct kira_command *q);
+void kira_command_fail(struct kira_call *x, uint32_t id, uint16_t list, int error);
+void kira_reply(struct kira_call *x, uint32_t id, uint16_t list, const void *rows, uint32_t n,
+                uint32_t row_size, bool last, int error);
+void kira_way_over(struct kira_call *x, struct kira_command *q);
+
+/* --- way.c --------------------------------------------------------------------------------------
+ */
+/* Says where packets to m's destination go from here. */
+void kira_way_answer(struct kira_call *x, const struct hd_kira_msg *m);
+/* Asks for the way of first packets, if that is another than the own route; kira_way_over ends. */
+bool kira_way_begin(struct kira_call *x, struct kira_command *q);
+void kira_way_answered(struct kira_call *x, struct kira_request *r, const struct hd_kira_msg *m);
+void kira_way_timeout(struct kira_call *x, struct kira_request *r);
+/* Measures the hops of the path in use and ends the command. */
+void kira_path_measure(struct kira_call *x, struct kira_command *q);
 void kira_trace_answered(struct kira_call *x, struct kira_request *r);
 void kira_trace_timeout(struct kira_call *x, struct kira_request *r);
-void kira_commands_found(struct kira_call *x, hd_node node);
 
 /* --- rows.c -------------------------------------------------------------------------------------
  */

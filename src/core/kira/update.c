@@ -10,7 +10,7 @@ void kira_update_queue(struct kira_call *x, hd_node node, uint8_t action)
 {
     struct kira *k = x->k;
 
-    if (k->stopping)
+    if (k->stopping || k->resting)
         return;
     for (uint32_t i = 0; i < k->updates_len; i++)
         if (k->updates[i].node == node) {

@@ -9,8 +9,10 @@
  * its whole surroundings for every single change.
  *
  * A neighbour that a node no longer lists is a failed link, and known as such before any packet is
- * lost on it. Lists also give the two-hop labels that every path of up to three nodes relies on
- * (4.6).
+ * lost on it. Lists also give the two-hop labels (4.6). A path of three nodes relies on them unless
+ * its middle is a hub; so what is told of a node's degree, here and to others, decides which paths
+ * need a set-up (doc/decisions/0017). A degree that passes the mark is news of ours too: its
+ * neighbours step their sequence numbers, and whoever reads their lists asks the hub.
  */
 #include "core/kira/state.h"
 
@@ -64,6 +66,7 @@ static void kira_vicinity_remove(struct kira_call *x, uint32_t at)
     struct kira_vicinity *v = k->vicinity.v[at];
 
     uint32_t last = k->vicinity.len - 1;
+    kira_contacts_dirty_over(x, v->node); /* of what is not known the worse is assumed */
     hd_index_del(&k->vicinity_index, x->c->pool, at, kira_vicinity_hash, k);
     if (at != last)
         hd_index_move(&k->vicinity_index, kira_node_hash(k->vicinity.v[last]->node), last, at);
@@ -181,12 +184,47 @@ void kira_vicinity_observe(struct kira_call *x, hd_node node, uint32_t ssn)
         kira_query_schedule(x);
 }
 
+void kira_vicinity_listed(struct kira_call *x, hd_node node, uint32_t ssn, uint32_t degree)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+
+    if (v != NULL && !v->synched_once && degree != HD_KIRA_DEGREE_UNKNOWN && degree != v->degree) {
+        v->degree = (uint16_t)degree;
+        kira_contacts_dirty_over(x, node);
+    }
+    kira_vicinity_observe(x, node, ssn);
+}
+
+void kira_vicinity_doubt(struct kira_call *x, hd_node node)
+{
+    struct kira_vicinity *v = kira_vicinity_find(x->k, node);
+
+    if (v == NULL || v->distance != 2)
+        return;
+    v->synched_once = false;
+    v->degree = 0;
+    kira_contacts_dirty_over(x, node);
+    kira_query_schedule(x);
+}
+
 static bool kira_list_has(const hd_node *list, uint32_t len, hd_node n)
 {
     for (uint32_t i = 0; i < len; i++)
         if (list[i] == n)
             return true;
     return false;
+}
+
+/*
+ * Would the node have been in what was kept of the list before? Of a list that was kept in part,
+ * only the chosen ones can be missed.
+ */
+static bool kira_list_is_news(struct kira_call *x, const struct kira_vicinity *v, hd_node n)
+{
+    if (kira_list_has(v->list, v->list_len, n))
+        return false;
+    return v->list_len >= v->degree ||
+           (v->distance == 2 && kira_chosen(x, n, HD_KIRA_HUB_DEGREE, v->degree));
 }
 
 /* Two-hop labels and failed links follow the difference of the lists. */
@@ -198,18 +236,22 @@ static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, cons
 
     if (labels && !v->synched_once) /* those of its life before, if it had one */
         kira_labels_two_hop_forget(x, u);
-    for (uint32_t i = 0; i < len; i++)
-        if (!kira_list_has(v->list, v->list_len, list[i])) {
-            if (labels && list[i] != x->k->self)
-                kira_label_two_hop(x, u, list[i], true);
-            if (list[i] != x->k->self)
-                kira_link_works(x, v->node, list[i]);
-        }
+    for (uint32_t i = 0; i < len; i++) {
+        if (list[i] == x->k->self)
+            continue;
+        if (labels && !kira_list_has(v->list, v->list_len, list[i]))
+            kira_label_two_hop(x, u, list[i], true);
+        if (!v->synched_once || kira_list_is_news(x, v, list[i]))
+            kira_link_works(x, v->node, list[i]);
+    }
 }
 
-/* old and fresh: what it listed before, and lists now. */
+/*
+ * old and fresh: what it listed before, and lists now. What a list leaves out that does not hold
+ * all may be there still: its label makes room, the link is not given up.
+ */
 static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old, uint32_t old_len,
-                           const hd_node *fresh, uint32_t len)
+                           const hd_node *fresh, uint32_t len, bool whole)
 {
     for (uint32_t i = 0; i < old_len; i++) {
         struct kira_uln *u = kira_uln_find(x->k, node);
@@ -217,7 +259,8 @@ static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old
             continue;
         if (u != NULL)
             kira_label_two_hop(x, u, old[i], false);
-        kira_link_failed(x, node, old[i], x->c->now);
+        if (whole)
+            kira_link_failed(x, node, old[i], x->c->now);
     }
 }
 
@@ -261,14 +304,42 @@ static bool kira_list_keep(struct kira_call *x, struct kira_vicinity *v, const h
 static void kira_list_refill(struct kira_call *x, hd_node node, const hd_node *list, uint32_t len)
 {
     struct kira_uln *u = kira_uln_find(x->k, node);
+    uint32_t most = HD_MIN(len, (uint32_t)x->k->two_hop_share);
 
-    if (u == NULL || !u->alive || u->two_hop >= HD_MIN(len, (uint32_t)HD_KIRA_HUB_DEGREE))
+    if (u == NULL || !u->alive || u->two_hop >= most)
         return;
-    uint32_t missing = HD_MIN(len, (uint32_t)HD_KIRA_HUB_DEGREE) - u->two_hop;
-    if (missing == 1 && kira_list_has(list, len, x->k->self)) /* we are no destination of ours */
-        return;
+    if (most - u->two_hop == 1 && kira_list_has(list, len, x->k->self))
+        return; /* we are no destination of ours */
     for (uint32_t i = 0; i < len; i++)
         kira_label_two_hop(x, u, list[i], true);
+}
+
+/*
+ * Others rely on our labels over a neighbour as long as they take it for no hub. Past the mark it
+ * is one, and our number steps, so that they read it in our list. Below, it counts as untold again,
+ * and only a rise over the whole quarter between steps once more.
+ */
+static void kira_hub_news(struct kira_call *x, hd_node node, uint32_t degree)
+{
+    struct kira_uln *u = kira_uln_find(x->k, node);
+
+    if (u == NULL || !u->alive)
+        return;
+    if (degree <= kira_two_hop_trust(kira_degree(x->k)))
+        u->told_hub = false;
+    else if (degree > x->k->two_hop_share && !u->told_hub)
+        kira_sequence_next(x);
+}
+
+/* A new number of ours: whoever asks for it learns which of our neighbours are hubs now. */
+void kira_hubs_told(struct kira *k)
+{
+    uint32_t trust = kira_two_hop_trust(kira_degree(k));
+
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        const struct kira_vicinity *v = kira_vicinity_find(k, k->ulns.v[i]->node);
+        k->ulns.v[i]->told_hub = v != NULL && v->degree > trust;
+    }
 }
 
 void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const hd_node *list,
@@ -291,19 +362,19 @@ void kira_vicinity_list(struct kira_call *x, hd_node node, uint32_t ssn, const h
         kira_no_memory(x);
         return;
     }
-    bool was_hub = v->degree > HD_KIRA_HUB_DEGREE;
     bool whole = degree == HD_KIRA_DEGREE_UNKNOWN || len >= degree;
-    v->degree = (uint16_t)(whole ? len : degree);
+    uint16_t now = (uint16_t)(whole ? len : degree);
+    if (!v->synched_once || v->degree != now)
+        kira_contacts_dirty_over(x, node);
+    v->degree = now;
     /* "reset" means: newer than anything, then store the next real value (section 8, item 12) */
     v->synched = ssn == HD_KIRA_SSN_RESET ? 0 : ssn;
     v->observed = v->synched;
     v->synched_once = true;
     x->k->vicinity_dirty = true;
-    if (was_hub != (v->degree > HD_KIRA_HUB_DEGREE))
-        kira_contacts_dirty_all(x); /* paths over it need a set-up now, or none any more */
-    if (whole)
-        kira_list_lost(x, node, old, old_len, list, len);
+    kira_list_lost(x, node, old, old_len, list, len, whole);
     kira_list_refill(x, node, list, len);
+    kira_hub_news(x, node, now);
 }
 
 /* --- queries ------------------------------------------------------------------------------------
@@ -470,7 +541,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
         while (hd_kira_next_entry(&items, &e)) {
             hd_node n = hd_ids_find(x->c->ids, &e.id);
             if (n != 0)
-                kira_vicinity_observe(x, n, e.ssn);
+                kira_vicinity_listed(x, n, e.ssn, e.degree);
         }
     }
     kira_query_ended(x, node);

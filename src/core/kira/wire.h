@@ -92,6 +92,7 @@ enum hd_kira_error_kind {
 #define HD_KIRA_DEGREE_UNKNOWN 0xffffu
 #define HD_KIRA_SSN_INVALID    0u
 #define HD_KIRA_SSN_RESET      0xffffffffu
+#define HD_KIRA_SSN_LAST       0xfffffffeu
 #define HD_KIRA_MAC_OBJECT_LEN 29 /* header 3, key id 2, counter 8, MAC 16 */
 
 struct hd_kira_header {

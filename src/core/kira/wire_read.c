@@ -56,7 +56,7 @@ static const struct message_rule rules[] = {
     {HD_KIRA_QUERY_RSP, true, ROUTE, ROUTED | RTABLE, "query-route-rsp"},
     {HD_KIRA_UPDATE, false, ROUTE, ROUTED | UPDATE, "update-route-req"},
     {HD_KIRA_PROBE_REQ, true, ROUTE, ROUTED, "probe-req"},
-    {HD_KIRA_PROBE_RSP, true, ROUTE, ROUTED, "probe-rsp"},
+    {HD_KIRA_PROBE_RSP, true, ROUTE, ROUTED | RTABLE, "probe-rsp"}, /* way.c */
     {HD_KIRA_ERROR, true, ROUTE | ERROR_DATA, ROUTED, "error"},
     {HD_KIRA_SETUP_REQ, true, ROUTE, ROUTED, "path-setup-req"},
     {HD_KIRA_TEARDOWN_REQ, true, ROUTE, ROUTED, "path-teardown-req"},

@@ -221,8 +221,9 @@ static void path(int fd, const struct hd_msg_command *q, const struct hd_kira_co
 {
     struct hd_kira_row_hop h = {.number = 1, .id = id_of(5), .answered = 1, .rtt_ns = HD_MS(1)};
 
+    h.first = h.overlay = 1;
     reply(fd, q, 0, &h, 1, sizeof h, false);
-    h = (struct hd_kira_row_hop){.number = 2, .id = c->id, .overlay = 1};
+    h = (struct hd_kira_row_hop){.number = 1, .id = c->id, .answered = 1, .rtt_ns = HD_MS(2)};
     reply(fd, q, 0, &h, 1, sizeof h, false);
     reply(fd, q, 0, NULL, 0, 0, true);
 }

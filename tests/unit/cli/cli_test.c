@@ -177,8 +177,12 @@ static void nodes_are_asked(void **state)
     expect_in(r.out, "2 sent, 1 answered");
     heddle("path fc00:12ab::1");
     assert_int_equal(r.status, 0);
-    expect_in(r.out, "  1  1011000000000000000000000005      1.000 ms\n");
-    expect_in(r.out, "overlay hop");
+    expect_in(r.out, "first packets:\n"
+                     "  1  1011000000000000000000000005      1.000 ms  overlay hop\n"
+                     "then:\n"
+                     "  1  12ab");
+    heddle("path fc00:12ab::1 -j");
+    expect_in(r.out, "\"first\":true,\"number\":1");
     heddle("ping dd");
     assert_int_equal(r.status, 1);
     expect_in(r.err, "several nodes begin like that");

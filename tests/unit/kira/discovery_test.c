@@ -212,7 +212,7 @@ static void test_sequence_never_reserved(void **unused)
         rig_for(&g, HD_MS(50));
         assert_true(g.k->ssn != 0 && g.k->ssn != 0xffffffffu);
     }
-    assert_true(g.k->ssn < 100);
+    assert_true(g.k->resting); /* uptime_test.c goes on from here */
     rig_stop(&g);
     rig_end(&g);
 }
