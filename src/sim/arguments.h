@@ -20,7 +20,8 @@ struct hd_sim_arguments {
     const char *command, *scenario; /* the first words that are no options */
     int word_count;                 /* of words behind the command */
     char **words;
-    int argc; /* the command line as it was given */
+    const struct hd_sim_group *group; /* processes that run it together; NULL: this one alone */
+    int argc;                         /* the command line as it was given */
     char **argv;
 };
 

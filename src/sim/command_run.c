@@ -71,14 +71,19 @@ void hd_sim_fill_options(const struct hd_sim_arguments *a, const struct hd_scena
     o->shared_ids = !a->own_ids;
     o->log_level = a->log_level;
     o->pool_max_bytes = a->memory_max;
+    o->group = a->group;
     o->workers =
         a->trace != NULL ? 1 : (uint32_t)a->workers; /* a trace is in the order of events */
 }
 
-/* A pair of a small network counts; of a large one a sample, watched as soon as it is found. */
+/*
+ * A pair of a small network counts; of a large one a sample, watched as soon as it is found. Where
+ * changes are no longer followed one by one, the sample is the check against loops, too.
+ */
 static uint64_t pairs_per_look(const struct hd_sim_arguments *a, const struct hd_scenario *sc)
 {
-    return a->pairs_given ? a->pairs : sc->node_count <= 64 ? 0 : 2000;
+    uint64_t by_size = sc->node_count <= 64 ? 0 : sc->node_count <= 10000 ? 2000 : 100000;
+    return a->pairs_given ? a->pairs : by_size;
 }
 
 void hd_sim_fill_checks(const struct hd_sim_arguments *a, const struct hd_scenario *sc,
@@ -91,6 +96,7 @@ void hd_sim_fill_checks(const struct hd_sim_arguments *a, const struct hd_scenar
     c->walks_per_batch = 1;      /* each change is followed by itself */
     if (sc->node_count > 1000) { /* a look costs more, and matters as much */
         c->tick_ns = HD_SEC(1);
+        c->touched_most = 20000;
         c->table_tick_ns = HD_SEC(5);
     }
 }
@@ -112,8 +118,9 @@ static int run_simulation(const struct hd_sim_arguments *a, struct hd_sim *s,
 {
     struct hd_sim_progress progress;
     char err[HD_SCENARIO_ERROR];
+    bool speaks = a->group == NULL || a->group->rank == 0;
     hd_sim_progress_start(&progress);
-    if (!a->quiet) {
+    if (!a->quiet && speaks) {
         r->progress = hd_sim_progress_show;
         /* cppcheck-suppress autoVariables */
         r->progress_user = &progress; /* for this run only */
@@ -122,6 +129,8 @@ static int run_simulation(const struct hd_sim_arguments *a, struct hd_sim *s,
     hd_sim_progress_end(&progress);
     r->progress = NULL;
     r->progress_user = NULL;
+    if (!speaks)
+        return ok ? 0 : 1;
     char *text = a->json ? hd_sim_report_json(s, sc, r) : NULL;
     if (!a->json)
         hd_sim_report_text(s, sc, r);
@@ -140,7 +149,7 @@ void hd_sim_fill_run(const struct hd_sim_arguments *a, const struct hd_scenario 
 {
     r->until = hd_sim_end_of(a, sc);
     r->tick_ns = tick_of(a, sc);
-    r->sample = pairs_per_look(a, sc);
+    r->sample = a->pairs_given ? a->pairs : sc->node_count <= 64 ? 0 : 2000;
     r->final_sample = a->pairs_given ? a->pairs : 100000;
     r->discover = a->discover;
     r->seed = o->seed;
@@ -200,7 +209,7 @@ static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenar
         return 1;
     }
     r->workers = hd_sim_workers(s);
-    if (r->workers < a->workers)
+    if (a->group == NULL && r->workers < a->workers)
         fprintf(stderr, "heddle-sim: %u worker%s: %s\n", r->workers, r->workers == 1 ? "" : "s",
                 a->trace != NULL ? "a trace is being written" : "links are too short for more");
     if (r->at == 0) { /* a run that goes on has its checks */
@@ -211,7 +220,7 @@ static int make_and_run(const struct hd_sim_arguments *a, const struct hd_scenar
     r->command = command;
     int status = run_simulation(a, s, sc, r);
     hd_sim_free(s);
-    if (r->why[0] != 0)
+    if (r->why[0] != 0 && (a->group == NULL || a->group->rank == 0))
         tell_failure(a, r);
     if (hd_sim_trace_close(trace, err, sizeof err) != 0) {
         fprintf(stderr, "heddle-sim: %s\n", err);

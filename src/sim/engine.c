@@ -70,7 +70,7 @@ void sim_push(struct hd_sim *s, hd_time at, uint32_t receiver, uint32_t sender, 
     e.counter = s->world_counter++;
     if (receiver == WORLD)
         hd_sim_queue_push(&s->queue, &e);
-    else
+    else if (sim_is_here(s, receiver))
         hd_sim_queue_push(&s->worker[sim_owner(s, receiver)]->queue, &e);
 }
 
@@ -120,6 +120,7 @@ void sim_fail(struct hd_sim *s, const char *format, ...)
     va_start(args, format);
     if (w == NULL) {
         s->failed = true;
+        s->failed_at = s->now;
         write_why(s->why, s->now, format, args);
     } else {
         w->failed_at = w->now;
@@ -200,7 +201,7 @@ static void make_nodes(struct hd_sim *s)
         hd_time jitter = 0;
         if (s->o.start_jitter_ns > 0)
             jitter = (hd_time)hd_random_below(&random, (uint64_t)s->o.start_jitter_ns);
-        if (s->sc->nodes[i].start_ns != HD_NEVER) {
+        if (s->sc->nodes[i].start_ns != HD_NEVER && sim_is_here(s, i)) {
             n->start_queued = true;
             worker_push(sim_enter(s, i), s->sc->nodes[i].start_ns + jitter, i, i, false, EV_START,
                         NULL, 0);
@@ -218,6 +219,8 @@ static void option_defaults(struct hd_sim_options *o)
         o->work_units = 150;
     if (o->queue_bytes == 0)
         o->queue_bytes = (uint64_t)256 * 1024;
+    if (o->group != NULL && o->group->size == 1)
+        o->group = NULL;
     if (o->workers == 0 || o->hooks.seen != NULL) /* a trace has one order */
         o->workers = 1;
     o->workers = HD_MIN(o->workers, (uint32_t)HD_SIM_WORKERS_MAX);
@@ -230,35 +233,65 @@ static void make_tables(struct hd_sim *s)
     s->links = hd_sim_take(s->pool, s->link_count, sizeof *s->links);
     s->ends = hd_sim_take(s->pool, ends, sizeof *s->ends);
     s->ends_of = hd_sim_take(s->pool, ends, sizeof *s->ends_of);
-    s->stamp = hd_sim_take(s->pool, (size_t)s->node_count * 2, sizeof *s->stamp);
+    s->marks.stamp = hd_sim_take(s->pool, (size_t)s->node_count * 2, sizeof *s->marks.stamp);
     s->bfs_distance = hd_sim_take(s->pool, s->node_count, sizeof *s->bfs_distance);
     s->bfs_queue = hd_sim_take(s->pool, s->node_count, sizeof *s->bfs_queue);
     s->sum = hd_sim_take(s->pool, 1, sizeof *s->sum);
     s->queue.pool = s->pool;
     s->all_since = HD_NEVER;
     s->graph_epoch = s->forwarding_epoch = 1;
-    hd_random_seed(&s->check_random, s->o.seed, 0xc4ec);
     hd_map_init(&s->by_id, 11);
     hd_map_init(&s->link_values_index, 12);
 }
 
-static void make_workers(struct hd_sim *s)
+static void make_worker(struct hd_sim *s, struct worker *w, struct hd_pool *pool)
 {
     uint32_t room = HD_FX_ROOM_BYTES + 64 * 1024;
-    for (uint32_t i = 0; i < s->o.workers; i++) {
-        struct hd_pool *pool = s->image.part[1 + i];
+    w->pool = w->queue.pool = w->slabs.pool = pool;
+    hd_fx_init(&w->fx, hd_sim_take(pool, 1, room), room);
+    w->old.cap = OLD_VALUES;
+    w->old.v = hd_sim_take(pool, w->old.cap, sizeof *w->old.v);
+    hd_map_init(&w->flow_index, 12);
+    hd_map_init(&w->quiet, 13);
+    hd_map_init(&w->usage_index, 14);
+    hd_map_init(&w->touched.pairs, 16);
+    w->marks.stamp = hd_sim_take(pool, (size_t)s->node_count * 2, sizeof *w->marks.stamp);
+    hd_random_seed(&w->check_random, s->o.seed, 0xc4ec + w->index);
+}
+
+/* Of all processes; those of others are names. */
+static void make_workers(struct hd_sim *s)
+{
+    uint32_t each = s->o.workers;
+    s->group = s->o.group;
+    s->worker_count = each * (s->group == NULL ? 1 : s->group->size);
+    s->here_first = s->group == NULL ? 0 : s->group->rank * each;
+    s->here_end = s->here_first + each;
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        bool here = i >= s->here_first && i < s->here_end;
+        struct hd_pool *pool = here ? s->image.part[1 + i - s->here_first] : s->pool;
         struct worker *w = s->worker[i] = hd_sim_take(pool, 1, sizeof *w);
         w->s = s;
         w->index = i;
-        w->pool = w->queue.pool = w->slabs.pool = pool;
         w->failed_at = HD_NEVER;
-        hd_fx_init(&w->fx, hd_sim_take(pool, 1, room), room);
-        w->old.cap = OLD_VALUES;
-        w->old.v = hd_sim_take(pool, w->old.cap, sizeof *w->old.v);
-        hd_map_init(&w->flow_index, 12);
-        hd_map_init(&w->quiet, 13);
-        hd_map_init(&w->usage_index, 14);
+        if (here)
+            make_worker(s, w, pool);
     }
+}
+
+/* All that is told of processes that cannot share this simulation. */
+static bool shareable(const struct hd_scenario *sc, const struct hd_sim_options *o, char *err,
+                      size_t errlen)
+{
+    if (o->group == NULL)
+        return true;
+    uint32_t workers = o->group->size * o->workers;
+    if (workers <= HD_SIM_OWNERS_MAX && workers <= sc->node_count && o->hooks.seen == NULL &&
+        !o->own_regions)
+        return true;
+    snprintf(err, errlen, "%u processes of %u workers: %u in all, nodes and traces allowing",
+             o->group->size, o->workers, HD_MIN((uint32_t)HD_SIM_OWNERS_MAX, sc->node_count));
+    return false;
 }
 
 int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struct hd_sim_options *o,
@@ -268,6 +301,8 @@ int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struc
     struct hd_sim_image image;
     *out = NULL;
     option_defaults(&options);
+    if (!shareable(sc, &options, err, errlen))
+        return HD_EUNSUPPORTED;
     if (!hd_sim_fits(sc, &options, err, errlen))
         return HD_ENOMEM;
     if (hd_sim_image_make(&image, 1 + options.workers) != 0) {
@@ -283,6 +318,7 @@ int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struc
     s->link_count = sc->link_count;
     make_tables(s);
     make_workers(s);
+    ranks_start(s);
     snprintf(err, errlen, "no memory for %u nodes", s->node_count);
     int error = make_ids(s, err, errlen);
     if (error != 0) {
@@ -290,7 +326,13 @@ int hd_sim_create(struct hd_sim **out, const struct hd_scenario *sc, const struc
         return error;
     }
     make_links(s);
-    windows_make(s);
+    error = windows_make(s);
+    if (error != 0) {
+        snprintf(err, errlen, "links between processes have to take %u us or more",
+                 HD_SIM_LOOKAHEAD_MIN_US);
+        hd_sim_free(s);
+        return error;
+    }
     make_nodes(s);
     schedule_start(s);
     windows_crew(s);
@@ -329,6 +371,7 @@ void hd_sim_free(struct hd_sim *s)
     if (s == NULL)
         return;
     windows_end(s);
+    ranks_end(s);
     for (uint32_t i = 0; i < s->node_count; i++)
         node_free(s, i);
     struct hd_sim_image image = s->image;
@@ -338,6 +381,28 @@ void hd_sim_free(struct hd_sim *s)
 /* --- the loop ------------------------------------------------------------------------------------
  */
 
+static inline uint64_t word_of(const uint8_t *b)
+{
+    return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
+           (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
+           (uint64_t)b[7] << 56;
+}
+
+/* Of every byte on the wire, so by one multiplication for sixteen: nobody attacks a digest. */
+static uint64_t digest_bytes(uint64_t d, const uint8_t *b, size_t len)
+{
+    size_t at = 0;
+    d ^= (uint64_t)len * 0x9e3779b97f4a7c15ULL;
+    for (; len - at >= 16; at += 16) {
+        unsigned __int128 x = (unsigned __int128)(word_of(b + at) ^ d ^ 0xa0761d6478bd642fULL) *
+                              (word_of(b + at + 8) ^ 0xe7037ed1a0b428dbULL);
+        d = (uint64_t)x ^ (uint64_t)(x >> 64);
+    }
+    for (; at < len; at++)
+        d = (d ^ b[at]) * 0x100000001b3ULL;
+    return d;
+}
+
 /* Of a receiver's own events, in their order: so nobody has to wait for the events of others. */
 static uint64_t digest_event(uint64_t d, const struct hd_sim_event *e, bool payload)
 {
@@ -346,16 +411,23 @@ static uint64_t digest_event(uint64_t d, const struct hd_sim_event *e, bool payl
     d = hd_mix64(d ^ e->counter);
     if (payload && e->kind == EV_DATAGRAM) {
         const struct datagram *dg = e->u.payload;
-        d ^= hd_hash64(2, dg->bytes, dg->len);
+        d = digest_bytes(d, dg->bytes, dg->len);
     }
     return d;
 }
 
 uint64_t hd_sim_digest(const struct hd_sim *s)
 {
-    uint64_t d = s->world_digest;
-    for (uint32_t i = 0; i < s->node_count; i++)
-        d = hd_mix64(d ^ s->nodes[i].digest);
+    uint64_t d = s->world_digest, *all = hd_sim_alloc(s->node_count, sizeof *all);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        if (sim_is_here(s, i))
+            all[count++] = s->nodes[i].digest;
+    }
+    hd_sim_gather(s, all, sizeof *all, &count);
+    for (uint32_t i = 0; i < count; i++)
+        d = hd_mix64(d ^ all[i]);
+    free(all);
     return d;
 }
 
@@ -441,6 +513,7 @@ static void world_event(struct hd_sim *s, const struct hd_sim_event *e)
         schedule_event(s, e->u.number);
     else
         check_tick(s);
+    ranks_agree(s);
 }
 
 /* The nodes up to the next event of the world, that event, and so on. */

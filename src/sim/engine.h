@@ -4,13 +4,15 @@
  *
  *   engine.c   creation, who handles which event, the run
  *   windows.c  workers: threads, windows of time, events that cross from one to another
+ *   ranks.c    workers of other processes
  *   look.c     what the simulation shows of itself
  *   node.c     a router's life: start, death, the calls of the contract, their effects
  *   install.c  model changes on their way into the data plane; what is in force meanwhile
  *   link.c     what a link does to a datagram or packet
  *   packet.c   one forwarding step, packets hop by hop, reports to cores
  *   reach.c    walks, shortest paths, reachability and stretch
- *   check.c    what must never happen; tables.c: tables that contradict each other
+ *   check.c    what must never happen; holes.c: pairs that do not work; tables.c: tables that
+ *              contradict each other
  *   schedule.c faults, probes and expectations of a scenario
  */
 #ifndef HD_SIM_ENGINE_H
@@ -38,6 +40,8 @@ enum event_kind {
     EV_SCHEDULE,     /* number: event of the scenario; receiver is the world */
     EV_TICK,         /* the checker looks */
 };
+
+#define HD_SIM_OWNERS_MAX HD_SIM_PROCESSES_MAX /* workers of all processes */
 
 #define WORLD 0x7ffffffeu /* receiver of what belongs to no node */
 
@@ -161,6 +165,7 @@ struct node {
     uint32_t incarnation;
     uint32_t first_end; /* in sim.ends_of */
     uint32_t end_count;
+    bool lives;   /* it has a router, here or in another process */
     bool powered; /* changed between windows only */
     bool process_died, lying, work_queued, start_queued;
     uint8_t port_count, key_count;
@@ -186,14 +191,29 @@ struct usage {
     uint64_t packets, bytes;
 };
 
-/* An object that came into force, for the checks at the end of the window. */
-struct in_force {
+/* A label or route that came into force, or went: for the checks. */
+struct changed {
     uint32_t node;
-    struct hd_change change;
+    uint8_t kind; /* enum hd_object_kind */
+    struct hd_label label;
+    struct hd_route_key route;
+};
+
+/* Where a walk has been; whoever walks has marks of its own. */
+struct marks {
+    uint64_t *stamp; /* two for each node */
+    uint64_t serial; /* of the walk */
+};
+
+/* Pairs of which the source's own route changed since the last look (holes.c). */
+struct touched {
+    struct hd_map pairs; /* source << 32 | destination */
+    unsigned thinned;    /* of each 2^thinned pairs one is kept */
 };
 
 /*
- * Who runs the nodes from `first` to before `end`. All that their events need and change is here or
+ * Who runs the nodes from `first` to before `end`. Of a worker of another process that is all that
+ * is known here, and its counters. All that their events need and change is here or
  * in their own structs; the rest of the simulation stands still while workers run.
  */
 struct worker {
@@ -213,8 +233,12 @@ struct worker {
     uint32_t flows_seen_count, flows_seen_cap;
     struct usage *usages;
     uint32_t usage_count, usage_cap;
-    struct in_force *in_force;
+    struct changed *in_force; /* since the last look for loops */
     uint32_t in_force_count, in_force_cap;
+    struct marks marks;
+    struct hd_random check_random;
+    hd_time walks_at; /* no random walks before */
+    struct touched touched;
     uint32_t batches; /* that came into force in this window */
     uint32_t window;  /* counts them */
     struct hd_sim_stats stats;
@@ -234,10 +258,13 @@ struct hd_sim {
     struct hd_sim_image image;
     struct hd_pool *pool;      /* of what all share */
     struct hd_sim_queue queue; /* events of no node: they run while the workers stand still */
-    struct worker *worker[HD_SIM_WORKERS_MAX];
+    struct worker *worker[HD_SIM_OWNERS_MAX]; /* of all processes */
     uint32_t worker_count;
-    hd_time lookahead; /* no effect of one worker on another takes less */
-    struct crew *crew; /* threads, windows.c; no part of the image */
+    uint32_t here_first, here_end;    /* those of this process */
+    hd_time lookahead;                /* no effect of one worker on another takes less */
+    struct crew *crew;                /* threads, windows.c; no part of the image */
+    const struct hd_sim_group *group; /* NULL: this process is alone */
+    struct ranks *ranks;              /* ranks.c; no part of the image */
     struct node *nodes;
     struct link *links;
     struct end *ends;  /* 2 per link: a, b */
@@ -251,20 +278,18 @@ struct hd_sim {
     struct hd_ids ids;
     struct hd_map by_id; /* hash of an ID -> node */
     struct hd_sim_flow *flows;
-    uint32_t flow_count, flow_cap;
+    struct hd_sim_flow *flow_sums; /* in a group: of all processes */
+    uint32_t flow_count, flow_cap, flow_sums_cap;
     struct hd_sim_stats stats; /* of what happens between windows */
     struct hd_sim_stats *sum;  /* with those of the workers, for those who ask */
     char why[HD_SIM_WHY];
     bool failed;
-    hd_time last_fault, all_since;
+    hd_time failed_at, last_fault, all_since;
     bool tick_queued;
     struct checker *checker; /* what the checks remember, check.c */
-    struct hd_random check_random;
-    hd_time walks_at; /* no random walks before */
-    /* scratch of walks and searches, by node */
-    uint64_t *stamp;
+    struct marks marks;      /* of walks between windows */
+    /* scratch of searches, by node */
     uint32_t *bfs_distance, *bfs_queue;
-    uint64_t walk_serial;
     uint32_t bfs_from; /* node of which bfs_distance tells, with bfs_epoch */
     uint64_t bfs_epoch, graph_epoch;
     uint64_t forwarding_epoch, checked_epoch;
@@ -293,6 +318,16 @@ static inline uint32_t sim_owner(const struct hd_sim *s, uint32_t node)
     while (node >= s->worker[i]->end)
         i++;
     return i;
+}
+/* Whether this process runs the node. */
+static inline bool sim_is_here(const struct hd_sim *s, uint32_t node)
+{
+    return s->group == NULL ||
+           (node >= s->worker[s->here_first]->first && node < s->worker[s->here_end - 1]->end);
+}
+static inline bool sim_lives(const struct hd_sim *s, uint32_t node)
+{
+    return s->nodes[node].lives;
 }
 static inline const struct hd_scenario_link *sim_link(const struct hd_sim *s, uint32_t link)
 {
@@ -327,7 +362,8 @@ static inline void sim_seen(struct hd_sim *s, enum hd_sim_sight_kind kind, uint3
 }
 
 /* windows.c */
-void windows_make(struct hd_sim *s); /* divides the nodes; the links are made */
+/* Divides the nodes; the links are made. 0, or an hd_error: the processes cannot share them. */
+int windows_make(struct hd_sim *s);
 void windows_crew(struct hd_sim *s); /* threads, when there are workers for them */
 void windows_end(struct hd_sim *s);
 void windows_lookahead(struct hd_sim *s, uint32_t link); /* its delay is a new one */
@@ -335,6 +371,13 @@ void windows_lookahead(struct hd_sim *s, uint32_t link); /* its delay is a new o
 void windows_run(struct hd_sim *s, hd_time until, bool stop_at_failure);
 /* Hands an event to another worker; its payload is copied. */
 void windows_hand_over(struct worker *from, uint32_t to, const struct hd_sim_event *e);
+
+/* ranks.c */
+void ranks_start(struct hd_sim *s);
+void ranks_end(struct hd_sim *s);
+/* All processes learn what only some of them know: failures, who lives, counters. */
+void ranks_agree(struct hd_sim *s);
+void ranks_walk(struct hd_sim *s, struct hd_sim_pair *pairs, size_t count);
 
 /* node.c */
 void node_start(struct hd_sim *s, uint32_t node);
@@ -392,20 +435,40 @@ void packet_free(struct worker *w, struct packet *p);
 void packet_count_fate(struct worker *w, const struct packet *p, enum hd_sim_fate fate);
 void packet_probe(struct worker *w, uint32_t from, uint32_t to, uint32_t size, uint32_t flow);
 
-/* reach.c: where a packet ends by the state in force, from `node`, that came by no link */
-void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *p, struct hd_sim_walk *w);
+/* reach.c */
+struct walker {
+    uint32_t index, node, in; /* index: the caller's; in: the end it came by, HD_SIM_NONE: none */
+    enum hd_sim_fate fate;
+    uint64_t serial;
+    bool known;
+    struct packet p;
+};
+void walk_begin(const struct hd_sim *s, uint64_t serial, struct walker *k, uint32_t from,
+                uint32_t to);
+bool walk_on(struct hd_sim *s, struct marks *m, struct walker *k, struct hd_sim_walk *w);
+void walk_end(const struct walker *k, struct hd_sim_pair *p);
+/* Where a packet ends by the state in force, from `node`, that came by no link. */
+void walk_packet(struct hd_sim *s, struct marks *m, uint32_t node, const struct packet *p,
+                 struct hd_sim_walk *w);
+/* As hd_sim_walk_pair, in this process. */
+void walk_pair(struct hd_sim *s, struct marks *m, uint32_t from, uint32_t to,
+               struct hd_sim_walk *w);
 
 /* check.c */
-void check_broken_pair(struct hd_sim *s, uint32_t from, uint32_t to);
-void check_batch(struct hd_sim *s);
 /*
- * A change of this node has come into force; looked at by the next check_batch. Both are called by
- * one thread: at once with one worker, else at the end of the window.
+ * Looks for loops in the state of this instant, where they can have begun at nodes of this worker:
+ * after each of their changes, or with several workers at the end of the window, on each thread.
  */
-void check_changed(struct hd_sim *s, uint32_t node, const struct hd_change *c);
+void check_batch(struct worker *w);
+/* Whether it wants to know of this change. */
+bool check_wants(const struct worker *w, const struct hd_change *c);
 /* A router has answered a call. On the thread of its worker. */
 void check_answer(struct hd_sim *s, uint32_t node, const struct hd_answer *a, hd_time local);
 void check_tick(struct hd_sim *s);
+
+/* holes.c */
+void check_broken_pair(struct hd_sim *s, const struct hd_sim_pair *p);
+void holes_note(struct worker *w, uint32_t node, const struct hd_route_key *key);
 
 /* schedule.c */
 void schedule_start(struct hd_sim *s);

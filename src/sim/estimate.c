@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much memory a run will take, said before it begins: a run that is killed after an hour for
- * want of memory has taught nothing. The engine's own share is known to the byte; that of routers
- * and of what is under way is what was seen at sizes that could be measured.
+ * want of memory has taught nothing. In a group each process has the engine's share of all nodes
+ * and its own routers. The engine's own share is known to the byte; that of routers and of what is
+ * under way is what was seen at sizes that could be measured.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ static uint64_t engine_bytes(uint64_t nodes, uint64_t links)
 static uint64_t estimate(const struct hd_sim_options *o, uint64_t nodes, uint64_t links)
 {
     uint64_t router = o->router_bytes != 0 ? o->router_bytes : ROUTER_BYTES;
-    return engine_bytes(nodes, links) + nodes * (router + WAY_BYTES) + links * 2 * PER_END_BYTES +
+    uint64_t routers = nodes * (router + WAY_BYTES) + links * 2 * PER_END_BYTES;
+    return engine_bytes(nodes, links) + routers / (o->group == NULL ? 1 : o->group->size) +
            HD_MAX(o->workers, 1u) * WORKER_BYTES;
 }
 

@@ -9,7 +9,7 @@
 
 #include "lib/pool.h"
 
-#define HD_SIM_WORKERS_MAX 16
+#define HD_SIM_WORKERS_MAX 16 /* of one process */
 #define HD_SIM_PARTS_MAX   (HD_SIM_WORKERS_MAX + 1)
 
 struct hd_sim_image {

@@ -140,18 +140,16 @@ void install_pull(struct worker *w, uint32_t node)
         (void)install_due(w, node);
 }
 
-/* The checks see it at once, or with several workers when the window has ended. */
-static void note_in_force(struct worker *w, uint32_t node, const struct hd_change *c)
+static void note_in_force(struct worker *w, uint32_t node, const struct pending *p)
 {
-    if (w->s->worker_count == 1 || sim_current(w->s) == NULL) {
-        check_changed(w->s, node, c);
-        return;
-    }
-    if (!w->s->checks.loops)
+    if (p->change.kind == HD_OBJ_ROUTE)
+        holes_note(w, node, &p->route);
+    if (!check_wants(w, &p->change))
         return;
     if (w->in_force_count == w->in_force_cap)
         w->in_force = hd_sim_more(w->pool, w->in_force, &w->in_force_cap, sizeof *w->in_force);
-    w->in_force[w->in_force_count++] = (struct in_force){node, *c};
+    w->in_force[w->in_force_count++] = (struct changed){
+        .node = node, .kind = (uint8_t)p->change.kind, .label = p->label, .route = p->route};
 }
 
 static void finish(struct worker *w, struct node *n, const struct pending *p)
@@ -160,7 +158,7 @@ static void finish(struct worker *w, struct node *n, const struct pending *p)
     uint32_t node = (uint32_t)(n - s->nodes);
     sim_seen(s, HD_SIM_IN_FORCE, node, p->change.index,
              (uint32_t)p->change.kind | (p->change.del ? 256u : 0u), NULL, 0);
-    note_in_force(w, node, &p->change);
+    note_in_force(w, node, p);
     if (p->change.kind == HD_OBJ_ROUTE)
         w->stats.last_route_change = w->now;
     hd_model_done(n->model, &p->change, 0);

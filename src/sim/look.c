@@ -41,6 +41,11 @@ hd_time hd_sim_now(const struct hd_sim *s)
     return w != NULL ? w->now : s->now;
 }
 
+bool hd_sim_is_here(const struct hd_sim *s, uint32_t node)
+{
+    return sim_is_here(s, node);
+}
+
 uint32_t hd_sim_node_count(const struct hd_sim *s)
 {
     return s->node_count;
@@ -95,6 +100,10 @@ hd_time hd_sim_local_time(const struct hd_sim *s, uint32_t node)
 uint32_t hd_sim_command(struct hd_sim *s, uint32_t node, uint8_t core, uint16_t verb,
                         const void *args, uint16_t len)
 {
+    if (!sim_is_here(s, node)) {
+        s->world_counter++;
+        return ++s->command_id;
+    }
     size_t size = sizeof(struct command) + len;
     struct command *c = hd_sim_slab_take(&sim_enter(s, node)->slabs, size);
     *c = (struct command){.block = (uint32_t)size, .core = core};
@@ -135,8 +144,10 @@ const struct hd_sim_stats *hd_sim_stats(const struct hd_sim *s)
     s->sum->queue_peak = s->queue.peak;
     for (uint32_t i = 0; i < s->worker_count; i++) {
         struct worker *w = s->worker[i];
-        w->stats.queue_peak = w->queue.peak;
-        w->stats.payload_peak = w->slabs.peak;
+        if (w->pool != NULL) {
+            w->stats.queue_peak = w->queue.peak;
+            w->stats.payload_peak = w->slabs.peak;
+        }
         add_stats(s->sum, &w->stats);
     }
     return s->sum;

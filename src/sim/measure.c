@@ -49,6 +49,22 @@ static uint32_t contacts_of(struct hd_sim *s, uint32_t node)
     return n == 1 ? row.contacts : 0;
 }
 
+/* Of all processes, which have their nodes one behind the other. */
+static void gather_census(const struct hd_sim *s, struct hd_sim_census *c)
+{
+    uint32_t *small[] = {c->node, c->degree, c->contacts, c->labels, c->routes};
+    uint64_t *large[] = {c->memory, c->used, c->sent, c->received};
+    uint32_t own = c->living;
+    for (unsigned i = 0; i < HD_ARRAY_LEN(small); i++) {
+        c->living = own;
+        hd_sim_gather(s, small[i], sizeof *small[i], &c->living);
+    }
+    for (unsigned i = 0; i < HD_ARRAY_LEN(large); i++) {
+        c->living = own;
+        hd_sim_gather(s, large[i], sizeof *large[i], &c->living);
+    }
+}
+
 void hd_sim_census_take(struct hd_sim *s, const struct hd_scenario *sc, struct hd_sim_census *c)
 {
     uint32_t n = hd_sim_node_count(s);
@@ -76,6 +92,7 @@ void hd_sim_census_take(struct hd_sim *s, const struct hd_scenario *sc, struct h
         c->received[at] = st.received;
     }
     free(degree);
+    gather_census(s, c);
 }
 
 static int by_size64(const void *a, const void *b)
@@ -144,30 +161,18 @@ static void stretch_finish(struct hd_sim_stretch *l)
     l->max = l->values[l->len - 1];
 }
 
-/* The source knows this very node, a neighbour included. */
-static bool has_own_route(struct hd_sim *s, uint32_t from, uint32_t to)
-{
-    struct hd_ip6 address = hd_sim_address(s, to);
-    const struct hd_route_entry *e =
-        hd_model_route_lookup(hd_router_model(hd_sim_router(s, from)), &address);
-    return e != NULL && e->key.len == 128;
-}
-
-static void measure_pair(void *user, struct hd_sim *s, uint32_t from, uint32_t to,
-                         uint32_t shortest)
+static void measure_pair(void *user, struct hd_sim *s, const struct hd_sim_pair *pair)
 {
     struct hd_sim_pairs *p = user;
-    struct hd_sim_walk w;
     p->pairs++;
-    if (shortest == HD_SIM_NONE)
+    if (pair->shortest == HD_SIM_NONE)
         return;
     p->connected++;
-    hd_sim_walk_pair(s, from, to, &w);
-    if (w.fate != HD_SIM_ARRIVED)
+    if (pair->fate != HD_SIM_ARRIVED)
         return;
     p->arrived++;
-    stretch_add(&p->all, w.hops, shortest);
-    stretch_add(has_own_route(s, from, to) ? &p->contacts : &p->first, w.hops, shortest);
+    stretch_add(&p->all, pair->hops, pair->shortest);
+    stretch_add(pair->known ? &p->contacts : &p->first, pair->hops, pair->shortest);
 }
 
 void hd_sim_pairs_measure(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_pairs *p)
@@ -179,26 +184,22 @@ void hd_sim_pairs_measure(struct hd_sim *s, uint64_t sample, uint64_t seed, stru
     stretch_finish(&p->first);
 }
 
-struct asked {
-    uint32_t from, to;
-};
-
 struct asked_list {
-    struct asked *v;
+    struct hd_sim_pair *v;
     size_t len, cap;
 };
 
-static void ask_pair(void *user, struct hd_sim *s, uint32_t from, uint32_t to, uint32_t shortest)
+static void ask_pair(void *user, struct hd_sim *s, const struct hd_sim_pair *pair)
 {
     struct asked_list *l = user;
-    if (shortest == HD_SIM_NONE || has_own_route(s, from, to))
+    if (pair->shortest == HD_SIM_NONE || pair->known)
         return;
     if (l->len == l->cap) {
         l->cap = l->cap == 0 ? 256 : l->cap * 2;
         l->v = hd_sim_grow(l->v, l->cap, sizeof *l->v);
     }
-    l->v[l->len++] = (struct asked){from, to};
-    hd_sim_send_packet(s, from, to, 100, UINT32_MAX);
+    l->v[l->len++] = *pair;
+    hd_sim_send_packet(s, pair->from, pair->to, 100, UINT32_MAX);
 }
 
 void hd_sim_pairs_discover(struct hd_sim *s, uint64_t sample, uint64_t seed, hd_time wait_ns,
@@ -207,14 +208,11 @@ void hd_sim_pairs_discover(struct hd_sim *s, uint64_t sample, uint64_t seed, hd_
     struct asked_list asked = {0};
     hd_sim_each_pair(s, sample, seed, ask_pair, &asked);
     (void)hd_sim_run_checked(s, hd_sim_now(s) + wait_ns);
+    hd_sim_walk_pairs(s, asked.v, asked.len);
     for (size_t i = 0; i < asked.len; i++) {
-        struct hd_sim_walk w;
         uint32_t shortest = hd_sim_distance(s, asked.v[i].from, asked.v[i].to);
-        if (shortest == HD_SIM_NONE)
-            continue;
-        hd_sim_walk_pair(s, asked.v[i].from, asked.v[i].to, &w);
-        if (w.fate == HD_SIM_ARRIVED)
-            stretch_add(&p->found, w.hops, shortest);
+        if (shortest != HD_SIM_NONE && asked.v[i].fate == HD_SIM_ARRIVED)
+            stretch_add(&p->found, asked.v[i].hops, shortest);
     }
     stretch_finish(&p->found);
     free(asked.v);

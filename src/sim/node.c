@@ -57,6 +57,8 @@ static void arm(struct worker *w, uint32_t node, hd_time local_deadline)
     struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
     n->deadline = node_global(s, node, local_deadline);
+    if (n->deadline < w->now && node_local(s, node, w->now) == local_deadline)
+        n->deadline = w->now; /* a slow clock shows one reading for two instants */
     if (n->deadline == HD_NEVER || n->timer_at <= n->deadline)
         return;
     n->timer_at = HD_MAX(n->deadline, w->now);
@@ -171,7 +173,7 @@ void node_install(struct worker *w, uint32_t node, uint64_t incarnation)
         return;
     effects_release(w, node);
     if (s->worker_count == 1)
-        check_batch(s);
+        check_batch(w);
     else
         w->batches++;
 }
@@ -246,6 +248,10 @@ void hd_sim_inject(struct hd_sim *s, uint32_t node, uint32_t ifindex, uint16_t n
     size_t size = sizeof(struct datagram) + len;
     if (e == NULL || len > 65535 - 256)
         return;
+    if (!sim_is_here(s, node)) {
+        s->world_counter++;
+        return;
+    }
     struct datagram *d = hd_sim_slab_take(&sim_enter(s, node)->slabs, size);
     *d = (struct datagram){.len = len,
                            .size = (uint32_t)size,
@@ -429,6 +435,16 @@ static int start_cores(struct worker *w, uint32_t node, bool resumed)
     return error;
 }
 
+static void power_on(struct hd_sim *s, uint32_t node)
+{
+    struct node *n = &s->nodes[node];
+    if (n->powered)
+        return;
+    n->powered = true;
+    for (uint32_t i = 0; i < n->end_count; i++)
+        link_changed(s, s->ends[s->ends_of[n->first_end + i]].link);
+}
+
 static void start_router(struct worker *w, uint32_t node)
 {
     struct hd_sim *s = w->s;
@@ -438,11 +454,7 @@ static void start_router(struct worker *w, uint32_t node)
     bool resumed = n->process_died && n->old_pool != NULL;
     n->start_queued = false;
     w->stats.starts++;
-    if (!n->powered) {
-        n->powered = true;
-        for (uint32_t i = 0; i < n->end_count; i++)
-            link_changed(s, s->ends[s->ends_of[n->first_end + i]].link);
-    }
+    power_on(s, node);
     int error = make_router(w, node) ? 0 : HD_ENOMEM;
     if (error == 0) {
         n->model = hd_router_model(n->router);
@@ -453,6 +465,7 @@ static void start_router(struct worker *w, uint32_t node)
     }
     if (error == 0)
         error = start_cores(w, node, resumed);
+    n->lives = error == 0;
     if (error != 0) {
         start_failed(w, node);
         return;
@@ -468,9 +481,16 @@ static void start_router(struct worker *w, uint32_t node)
     sim_fault(s);
 }
 
+/* In every process; where the node is not, it is taken to start well until all agree. */
 void node_start(struct hd_sim *s, uint32_t node)
 {
-    start_router(sim_enter(s, node), node);
+    if (sim_is_here(s, node)) {
+        start_router(sim_enter(s, node), node);
+    } else if (!sim_lives(s, node)) {
+        power_on(s, node);
+        s->nodes[node].lives = true;
+        sim_fault(s);
+    }
 }
 
 /* Its own event: the first start, or one more after a start that failed; its power is on. */
@@ -481,11 +501,10 @@ void node_first_start(struct worker *w, uint32_t node, uint64_t incarnation)
         start_router(w, node);
 }
 
-void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
+static void end_router(struct worker *w, uint32_t node, enum hd_sim_death death)
 {
-    struct worker *w = sim_enter(s, node);
+    struct hd_sim *s = w->s;
     struct node *n = &s->nodes[node];
-    sim_seen(s, HD_SIM_DIED, node, 0, death, NULL, 0);
     if (n->router != NULL && death == HD_SIM_DEATH_PROCESS) {
         install_now(w, n);
         n->old_pool = n->pool;
@@ -502,6 +521,16 @@ void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
     n->port_count = 0;
     n->timer_at = n->deadline = HD_NEVER;
     effects_drop_held(w, n);
+}
+
+/* In every process, as everything that the world does. */
+void node_die(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
+{
+    struct node *n = &s->nodes[node];
+    sim_seen(s, HD_SIM_DIED, node, 0, death, NULL, 0);
+    if (sim_is_here(s, node))
+        end_router(sim_enter(s, node), node, death);
+    n->lives = false;
     if (death == HD_SIM_DEATH_POWER && n->powered) {
         n->powered = false;
         for (uint32_t i = 0; i < n->end_count; i++)
@@ -518,13 +547,15 @@ void hd_sim_kill(struct hd_sim *s, uint32_t node, enum hd_sim_death death)
 void hd_sim_stop(struct hd_sim *s, uint32_t node)
 {
     struct node *n = &s->nodes[node];
-    if (n->router == NULL)
+    if (!n->lives)
         return;
-    struct worker *w = sim_enter(s, node);
-    before_call(w, n);
-    hd_router_stop(n->router, node_local(s, node, w->now), &w->fx);
-    install_pull(w, node);
-    effects_consume(w, node);
+    if (sim_is_here(s, node)) {
+        struct worker *w = sim_enter(s, node);
+        before_call(w, n);
+        hd_router_stop(n->router, node_local(s, node, w->now), &w->fx);
+        install_pull(w, node);
+        effects_consume(w, node);
+    }
     node_die(s, node, HD_SIM_DEATH_SILENT);
 }
 

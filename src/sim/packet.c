@@ -47,13 +47,15 @@ void packet_free(struct worker *w, struct packet *p)
 static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
 {
     struct hd_adj_value v;
-    if (in->adj_hint != 0 && force_adj(n, in->adj_hint, &v) && v.admitted &&
-        v.ifindex == in->ifindex && hd_mac_equal(&v.mac, mac))
+    /* walks of several threads pass here; whatever the hint is, it is looked at before it counts */
+    uint32_t hint = __atomic_load_n(&in->adj_hint, __ATOMIC_RELAXED);
+    if (hint != 0 && force_adj(n, hint, &v) && v.admitted && v.ifindex == in->ifindex &&
+        hd_mac_equal(&v.mac, mac))
         return true;
     for (uint32_t i = 1; i < n->model->adjs.len; i++) {
         if (force_adj(n, i, &v) && v.admitted && v.ifindex == in->ifindex &&
             hd_mac_equal(&v.mac, mac)) {
-            in->adj_hint = i;
+            __atomic_store_n(&in->adj_hint, i, __ATOMIC_RELAXED);
             return true;
         }
     }
@@ -378,12 +380,18 @@ uint32_t hd_sim_add_flow(struct hd_sim *s, uint32_t from, uint32_t to)
     if (s->flow_count == s->flow_cap)
         s->flows = hd_sim_more(s->pool, s->flows, &s->flow_cap, sizeof *s->flows);
     s->flows[s->flow_count] = (struct hd_sim_flow){.from = from, .to = to};
+    if (s->group != NULL) {
+        if (s->flow_count == s->flow_sums_cap)
+            s->flow_sums =
+                hd_sim_more(s->pool, s->flow_sums, &s->flow_sums_cap, sizeof *s->flow_sums);
+        s->flow_sums[s->flow_count] = s->flows[s->flow_count];
+    }
     return s->flow_count++;
 }
 
 const struct hd_sim_flow *hd_sim_flow(const struct hd_sim *s, uint32_t flow)
 {
-    return &s->flows[flow];
+    return s->group != NULL ? &s->flow_sums[flow] : &s->flows[flow];
 }
 
 uint32_t hd_sim_flow_count(const struct hd_sim *s)
@@ -408,7 +416,8 @@ void packet_probe(struct worker *w, uint32_t from, uint32_t to, uint32_t size, u
 
 void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow)
 {
-    packet_probe(sim_enter(s, from), from, to, size, flow);
+    if (sim_is_here(s, from))
+        packet_probe(sim_enter(s, from), from, to, size, flow);
 }
 
 const char *hd_sim_fate_name(enum hd_sim_fate f)

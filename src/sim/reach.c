@@ -8,14 +8,16 @@
 
 #include <stdlib.h>
 
+#define LOT 2048 /* pairs that are walked at a time */
+
 /*
  * A loop is the same node twice in the same state: under labels within one encapsulation, or
  * routing the inner packet. Two stamps per node tell, marked by walk and stage.
  */
-static bool seen_before(struct hd_sim *s, uint32_t node, bool encap, uint32_t stage)
+static bool seen_before(struct marks *m, const struct walker *k)
 {
-    uint64_t mark = s->walk_serial << 16 | (encap ? (stage & 0xffffu) : 0xffffu);
-    uint64_t *stamp = &s->stamp[(size_t)node * 2 + (encap ? 1 : 0)];
+    uint64_t mark = k->serial << 16 | (k->p.encap ? (k->p.stages & 0xffffu) : 0xffffu);
+    uint64_t *stamp = &m->stamp[(size_t)k->node * 2 + (k->p.encap ? 1 : 0)];
     bool seen = *stamp == mark;
     *stamp = mark;
     return seen;
@@ -23,59 +25,126 @@ static bool seen_before(struct hd_sim *s, uint32_t node, bool encap, uint32_t st
 
 static void note_node(struct hd_sim_walk *w, uint32_t node)
 {
-    w->at = node;
-    if (w->node_count < HD_SIM_WALK_NODES)
+    if (w != NULL && w->node_count < HD_SIM_WALK_NODES)
         w->nodes[w->node_count++] = node;
 }
 
-void walk_packet(struct hd_sim *s, uint32_t node, const struct packet *packet,
+/* w may be NULL. False: it has come to a node of another process. */
+bool walk_on(struct hd_sim *s, struct marks *m, struct walker *k, struct hd_sim_walk *w)
+{
+    struct step st;
+    for (;;) {
+        if (!sim_is_here(s, k->node))
+            return false;
+        note_node(w, k->node);
+        if (seen_before(m, k)) {
+            k->fate = HD_SIM_LOOP;
+            return true;
+        }
+        packet_step(s, k->node, k->in == HD_SIM_NONE ? NULL : &s->ends[k->in], &k->p, &st);
+        k->fate = st.fate;
+        if (st.next == HD_SIM_NONE)
+            return true;
+        if (!link_passes(s, &s->ends[st.next])) {
+            k->fate = HD_SIM_LINK_LOST;
+            return true;
+        }
+        k->in = st.next ^ 1u;
+        k->node = s->ends[k->in].node;
+    }
+}
+
+void walk_packet(struct hd_sim *s, struct marks *m, uint32_t node, const struct packet *p,
                  struct hd_sim_walk *w)
 {
-    struct packet p = *packet;
-    const struct end *in = NULL;
-    struct step st;
-    w->away = false;
+    struct walker k = {.node = node, .in = HD_SIM_NONE, .serial = ++m->serial, .p = *p};
     w->node_count = 0;
-    s->walk_serial++;
-    for (;;) {
-        note_node(w, node);
-        if (seen_before(s, node, p.encap, p.stages)) {
-            w->fate = HD_SIM_LOOP;
-            break;
-        }
-        packet_step(s, node, in, &p, &st);
-        w->fate = st.fate;
-        if (st.next == HD_SIM_NONE)
-            break;
-        const struct end *out = &s->ends[st.next];
-        if (!link_passes(s, out)) {
-            w->fate = HD_SIM_LINK_LOST;
-            break;
-        }
-        in = sim_peer(s, out);
-        node = in->node;
+    HD_ASSERT(walk_on(s, m, &k, w));
+    w->fate = k.fate;
+    w->at = k.node;
+    w->hops = k.p.hops;
+    w->stages = k.p.stages;
+    w->away = k.p.away;
+}
+
+static bool has_own_route(const struct hd_sim *s, uint32_t from, const struct hd_ip6 *to)
+{
+    const struct node *n = &s->nodes[from];
+    const struct hd_route_entry *e = n->router == NULL ? NULL : hd_model_route_lookup(n->model, to);
+    return e != NULL && e->key.len == 128;
+}
+
+void walk_begin(const struct hd_sim *s, uint64_t serial, struct walker *k, uint32_t from,
+                uint32_t to)
+{
+    k->node = from;
+    k->in = HD_SIM_NONE;
+    k->serial = serial;
+    k->p = (struct packet){
+        .to = hd_sim_address(s, to), .source = from, .size = 100, .inner_hops = 64, .origin = true};
+    k->known = has_own_route(s, from, &k->p.to);
+}
+
+void walk_end(const struct walker *k, struct hd_sim_pair *p)
+{
+    p->fate = k->fate;
+    if (p->fate == HD_SIM_ARRIVED && k->node != p->to)
+        p->fate = HD_SIM_NO_ROUTE; /* somebody claims an address that is not its own */
+    p->at = k->node;
+    p->hops = k->p.hops;
+    p->stages = k->p.stages;
+    p->away = k->p.away;
+    p->known = k->known;
+}
+
+void hd_sim_walk_pairs(struct hd_sim *s, struct hd_sim_pair *pairs, size_t count)
+{
+    if (s->group != NULL) {
+        ranks_walk(s, pairs, count);
+        return;
     }
-    w->hops = p.hops;
-    w->stages = p.stages;
-    w->away = p.away;
+    for (size_t i = 0; i < count; i++) {
+        struct walker k;
+        walk_begin(s, ++s->marks.serial, &k, pairs[i].from, pairs[i].to);
+        HD_ASSERT(walk_on(s, &s->marks, &k, NULL));
+        walk_end(&k, &pairs[i]);
+    }
+}
+
+static void tell_walk(const struct hd_sim_pair *p, struct hd_sim_walk *w)
+{
+    w->fate = p->fate;
+    w->at = p->at;
+    w->hops = p->hops;
+    w->stages = p->stages;
+    w->away = p->away;
+}
+
+void walk_pair(struct hd_sim *s, struct marks *m, uint32_t from, uint32_t to, struct hd_sim_walk *w)
+{
+    struct hd_sim_pair p = {.from = from, .to = to};
+    struct walker k;
+    w->node_count = 0;
+    walk_begin(s, ++m->serial, &k, from, to);
+    HD_ASSERT(walk_on(s, m, &k, w));
+    walk_end(&k, &p);
+    tell_walk(&p, w);
 }
 
 void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w)
 {
-    struct packet p = {
-        .to = hd_sim_address(s, to), .source = from, .size = 100, .inner_hops = 64, .origin = true};
-    walk_packet(s, from, &p, w);
-    if (w->fate == HD_SIM_ARRIVED && w->at != to)
-        w->fate = HD_SIM_NO_ROUTE; /* somebody claims an address that is not its own */
+    struct hd_sim_pair p = {.from = from, .to = to};
+    if (s->group == NULL) {
+        walk_pair(s, &s->marks, from, to, w);
+        return;
+    }
+    ranks_walk(s, &p, 1);
+    w->node_count = 0;
+    tell_walk(&p, w);
 }
 
 /* --- shortest paths ------------------------------------------------------------------------------
  */
-
-static bool lives(const struct hd_sim *s, uint32_t node)
-{
-    return s->nodes[node].router != NULL;
-}
 
 /* An end system passes nothing on for others: it is reached, and not gone through. */
 static void search(struct hd_sim *s, uint32_t from)
@@ -86,7 +155,7 @@ static void search(struct hd_sim *s, uint32_t from)
         s->bfs_distance[i] = HD_SIM_NONE;
     s->bfs_from = from;
     s->bfs_epoch = s->graph_epoch;
-    if (!lives(s, from))
+    if (!sim_lives(s, from))
         return;
     uint32_t head = 0, tail = 0;
     s->bfs_distance[from] = 0;
@@ -99,7 +168,7 @@ static void search(struct hd_sim *s, uint32_t from)
         for (uint32_t i = 0; i < n->end_count; i++) {
             const struct end *e = &s->ends[s->ends_of[n->first_end + i]];
             const struct end *peer = sim_peer(s, e);
-            if (s->bfs_distance[peer->node] != HD_SIM_NONE || !lives(s, peer->node) ||
+            if (s->bfs_distance[peer->node] != HD_SIM_NONE || !sim_lives(s, peer->node) ||
                 !link_passes(s, e) || !link_passes(s, peer))
                 continue;
             s->bfs_distance[peer->node] = s->bfs_distance[at] + 1;
@@ -147,29 +216,27 @@ struct look {
     struct stretches l;
 };
 
-static void look_at(void *user, struct hd_sim *s, uint32_t from, uint32_t to, uint32_t shortest)
+static void look_at(void *user, struct hd_sim *s, const struct hd_sim_pair *p)
 {
     struct look *look = user;
     struct hd_sim_reach *r = look->r;
-    struct hd_sim_walk w;
     r->pairs++;
-    if (shortest == HD_SIM_NONE)
+    if (p->shortest == HD_SIM_NONE)
         return;
     r->connected++;
-    hd_sim_walk_pair(s, from, to, &w);
-    r->fates[w.fate]++;
-    r->away += w.away ? 1 : 0;
-    if (w.fate == HD_SIM_ARRIVED) {
+    r->fates[p->fate]++;
+    r->away += p->away ? 1 : 0;
+    if (p->fate == HD_SIM_ARRIVED) {
         r->arrived++;
-        add_stretch(&look->l, w.hops, shortest);
+        add_stretch(&look->l, p->hops, p->shortest);
         return;
     }
-    check_broken_pair(s, from, to);
+    check_broken_pair(s, p);
     if (r->bad_from == HD_SIM_NONE) {
-        r->bad_from = from;
-        r->bad_to = to;
-        r->bad_fate = w.fate;
-        r->bad_at = w.at;
+        r->bad_from = p->from;
+        r->bad_to = p->to;
+        r->bad_fate = p->fate;
+        r->bad_at = p->at;
     }
 }
 
@@ -186,15 +253,43 @@ static void finish_stretch(struct stretches *l, struct hd_sim_reach *r)
     free(l->v);
 }
 
+/* Pairs are walked in lots. */
+struct lot {
+    struct hd_sim_pair pairs[LOT];
+    size_t len;
+    void (*pair)(void *user, struct hd_sim *s, const struct hd_sim_pair *p);
+    void *user;
+};
+
+static void walk_lot(struct hd_sim *s, struct lot *l)
+{
+    hd_sim_walk_pairs(s, l->pairs, l->len);
+    for (size_t i = 0; i < l->len; i++)
+        l->pair(l->user, s, &l->pairs[i]);
+    l->len = 0;
+}
+
+static void add_pair(struct hd_sim *s, struct lot *l, uint32_t from, uint32_t to)
+{
+    if (to == from || !sim_lives(s, to))
+        return;
+    l->pairs[l->len++] =
+        (struct hd_sim_pair){.from = from, .to = to, .shortest = hd_sim_distance(s, from, to)};
+    if (l->len == LOT)
+        walk_lot(s, l);
+}
+
 /* Sampled: some sources, and for each of them as many destinations; one search per source. */
 void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
-                      void (*pair)(void *user, struct hd_sim *s, uint32_t from, uint32_t to,
-                                   uint32_t shortest),
+                      void (*pair)(void *user, struct hd_sim *s, const struct hd_sim_pair *p),
                       void *user)
 {
     uint64_t n = s->node_count;
     uint64_t each = n;
     struct hd_random random;
+    struct lot *l = hd_sim_alloc(1, sizeof *l);
+    l->pair = pair;
+    l->user = user;
     hd_random_seed(&random, seed, 0x9a17);
     bool all = sample == 0 || sample >= n * (n - 1);
     for (each = 1; !all && each < n && each * each < sample;)
@@ -203,14 +298,13 @@ void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
         each = n;
     for (uint64_t i = 0; i < each; i++) {
         uint32_t from = (uint32_t)(all ? i : hd_random_below(&random, n));
-        if (!lives(s, from))
+        if (!sim_lives(s, from))
             continue;
-        for (uint64_t j = 0; j < each; j++) {
-            uint32_t to = (uint32_t)(all ? j : hd_random_below(&random, n));
-            if (to != from && lives(s, to))
-                pair(user, s, from, to, hd_sim_distance(s, from, to));
-        }
+        for (uint64_t j = 0; j < each; j++)
+            add_pair(s, l, from, (uint32_t)(all ? j : hd_random_below(&random, n)));
     }
+    walk_lot(s, l);
+    free(l);
 }
 
 void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r)

@@ -160,6 +160,8 @@ int hd_sim_save(const struct hd_sim *s, const char *dir, const void *extra, size
     char path[PATH_BYTES], fresh[PATH_BYTES];
     if (s->o.own_regions)
         return refuse(err, errlen, HD_EUNSUPPORTED, dir, "routers in mappings of their own");
+    if (s->group != NULL)
+        return refuse(err, errlen, HD_EUNSUPPORTED, dir, "a simulation of several processes");
     if (snprintf(path, sizeof path, "%s/state", dir) >= PATH_BYTES - 8)
         return refuse(err, errlen, HD_EINVAL, dir, "the name is too long");
     (void)snprintf(fresh, sizeof fresh, "%.*s.new", PATH_BYTES - 8, path);

@@ -25,7 +25,8 @@ void schedule_start(struct hd_sim *s)
     for (uint32_t i = 0; i < s->sc->probe_count; i++) {
         const struct hd_scenario_probe *p = &s->sc->probes[i];
         (void)hd_sim_add_flow(s, p->from, p->to);
-        queue_probe(sim_enter(s, p->from), i, p->start_ns);
+        if (sim_is_here(s, p->from))
+            queue_probe(sim_enter(s, p->from), i, p->start_ns);
     }
 }
 

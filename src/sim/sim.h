@@ -22,11 +22,13 @@
 
 #include "router/router.h"
 #include "scenario/scenario.h"
+#include "sim/group.h"
 
-#define HD_SIM_NONE      UINT32_MAX
-#define HD_SIM_CORES_MAX 4
-#define HD_SIM_KEYS_MAX  4
-#define HD_SIM_WHY       320 /* bytes of the sentence that says which check failed */
+#define HD_SIM_NONE             UINT32_MAX
+#define HD_SIM_CORES_MAX        4
+#define HD_SIM_LOOKAHEAD_MIN_US 100 /* links between workers take at least this */
+#define HD_SIM_KEYS_MAX         4
+#define HD_SIM_WHY              320 /* bytes of the sentence that says which check failed */
 
 struct hd_sim; /* opaque */
 
@@ -86,8 +88,9 @@ struct hd_sim_options {
      * taken when links between shares are shorter than 100 us. 0: one.
      */
     uint32_t workers;
-    size_t region_bytes;     /* bound of a router's memory; 0: 64 MiB */
-    bool own_regions;        /* each router's pool at the start of a mapping of its own */
+    const struct hd_sim_group *group; /* processes that share the nodes; NULL: this one is alone */
+    size_t region_bytes;              /* bound of a router's memory; 0: 64 MiB */
+    bool own_regions;                 /* each router's pool at the start of a mapping of its own */
     uint64_t router_bytes;   /* what a router is expected to take, for the estimate; 0: 16 KiB */
     uint64_t memory_bytes;   /* what the simulation may take; 0: what the machine has free */
     hd_time detect_ns;       /* from a lost or found carrier to the router's input; 1 ms */
@@ -151,6 +154,14 @@ uint32_t hd_sim_workers(const struct hd_sim *s);
 void hd_sim_run(struct hd_sim *s, hd_time until);
 /* Runs until `until` or the first failed check; true when no check has failed. */
 bool hd_sim_run_checked(struct hd_sim *s, hd_time until);
+
+/*
+ * In a group: each process has an array of its own nodes' or whatever; all learn all of it, in the
+ * order of nodes. The array has room for it. Alone: nothing happens.
+ */
+void hd_sim_gather(const struct hd_sim *s, void *array, size_t item, uint32_t *count);
+/* Whether the router of this node is in this process. */
+bool hd_sim_is_here(const struct hd_sim *s, uint32_t node);
 
 /* A number over all events processed so far: equal runs, equal numbers. */
 uint64_t hd_sim_digest(const struct hd_sim *s);
@@ -273,10 +284,25 @@ struct hd_sim_reach {
 
 /* All ordered pairs of living nodes, or about `sample` of them (0: all), chosen by the seed. */
 void hd_sim_reach(struct hd_sim *s, uint64_t sample, uint64_t seed, struct hd_sim_reach *r);
-/* The pairs that hd_sim_reach would look at, with their distance (HD_SIM_NONE: no way). */
+
+/* A pair and where its packet ends by the forwarding state in force. */
+struct hd_sim_pair {
+    uint32_t from, to;
+    uint32_t shortest; /* distance, HD_SIM_NONE: no way; set by hd_sim_each_pair only */
+    enum hd_sim_fate fate;
+    uint32_t at, hops, stages;
+    bool away;
+    bool known; /* the source has a route to this very node */
+};
+
+/* Walks each of them: from and to are given. */
+void hd_sim_walk_pairs(struct hd_sim *s, struct hd_sim_pair *pairs, size_t count);
+/*
+ * The pairs that hd_sim_reach would look at, each walked. The callback may send packets, and must
+ * change nothing else.
+ */
 void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
-                      void (*pair)(void *user, struct hd_sim *s, uint32_t from, uint32_t to,
-                                   uint32_t shortest),
+                      void (*pair)(void *user, struct hd_sim *s, const struct hd_sim_pair *p),
                       void *user);
 
 /* --- checks --------------------------------------------------------------------------------------
@@ -285,7 +311,8 @@ void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
 struct hd_sim_checks {
     /*
      * Packets that go round. Up to 10,000 nodes each label and each route to a node is followed in
-     * the instant when it comes into force; above, and for routes to prefixes, by random pairs.
+     * the instant when it comes into force (with several workers: at the end of its window); above,
+     * and for routes to prefixes, by random pairs and by the pairs of each look.
      */
     bool loops;
     uint32_t walks_per_batch; /* random pairs; all of them up to 16 nodes; 64 */
@@ -294,6 +321,8 @@ struct hd_sim_checks {
     hd_time stay_ns; /* and do so without a break for this long; 1 s */
     hd_time tick_ns; /* how often reachability is looked at; 100 ms */
     uint64_t sample; /* pairs per look, 0: all */
+    /* pairs per look of those whose own route changed since the last one; 2000 */
+    uint32_t touched_most;
     /*
      * Send a packet for each connected pair that a look finds broken, as somebody who uses it
      * would: repair may wait for the reports that traffic causes.

@@ -18,45 +18,17 @@
  * What looks at all nodes at once (faults, checks, reachability) happens when all workers stand
  * still, in one thread.
  */
+#include "sim/windows.h"
+
 #include <linux/futex.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sim/engine.h"
-
-#define LOOKAHEAD_MIN HD_US(100) /* below, barriers cost more than a second worker brings */
-#define SPINS         2000       /* at a barrier, before the thread sleeps */
-
-struct box {
-    uint8_t *bytes; /* an event, then its payload, and so on; each a multiple of 8 */
-    size_t len, cap;
-    hd_time first; /* earliest event in it */
-};
-
-struct seat { /* of one worker; what it writes for others, by the parity of the window */
-    _Alignas(64) struct box box[2][HD_SIM_WORKERS_MAX];
-    hd_time next[2]; /* its earliest event, those in its boxes included */
-    bool failed[2];
-    pthread_t thread;
-    struct hd_sim *s;
-    uint32_t index;
-};
-
-struct crew {
-    struct seat seat[HD_SIM_WORKERS_MAX];
-    /* barrier */
-    _Alignas(64) _Atomic uint32_t arrived;
-    _Alignas(64) _Atomic uint32_t phase;
-    uint32_t spins;
-    /* what to do */
-    hd_time until;
-    bool stop_at_failure, ended;
-    bool parallel; /* helpers run; boxes are in use */
-};
+/* below, barriers cost more than a second worker brings */
+#define LOOKAHEAD_MIN HD_US(HD_SIM_LOOKAHEAD_MIN_US)
+#define SPINS         2000 /* at a barrier, before the thread sleeps */
 
 /* --- shares --------------------------------------------------------------------------------------
  */
@@ -106,19 +78,28 @@ static void measure_lookahead(struct hd_sim *s)
     }
 }
 
-void windows_make(struct hd_sim *s)
+int windows_make(struct hd_sim *s)
 {
-    divide(s, HD_MAX(HD_MIN(s->o.workers, s->node_count), 1u));
+    divide(s, HD_MAX(HD_MIN(s->worker_count, s->node_count), 1u));
     measure_lookahead(s);
     if (s->worker_count > 1 && s->lookahead < LOOKAHEAD_MIN) {
+        if (s->group != NULL)
+            return HD_EUNSUPPORTED;
         divide(s, 1);
         s->lookahead = HD_NEVER;
     }
+    s->here_end = HD_MIN(s->here_end, s->worker_count);
+    return 0;
 }
 
 uint32_t hd_sim_workers(const struct hd_sim *s)
 {
     return s->worker_count;
+}
+
+static uint32_t threads(const struct hd_sim *s)
+{
+    return s->here_end - s->here_first;
 }
 
 /* --- boxes ---------------------------------------------------------------------------------------
@@ -172,10 +153,11 @@ void windows_hand_over(struct worker *from, uint32_t to, const struct hd_sim_eve
 {
     struct hd_sim *s = from->s;
     size_t bytes = payload_bytes(e);
-    if (s->crew != NULL && s->crew->parallel) {
+    bool parallel = s->crew != NULL && s->crew->parallel;
+    if (parallel || to < s->here_first || to >= s->here_end) {
         struct seat *mine = &s->crew->seat[from->index];
         uint32_t parity = from->window & 1;
-        HD_ASSERT(e->at >= from->now + s->lookahead);
+        HD_ASSERT(!parallel || e->at >= from->now + s->lookahead);
         box_put(&mine->box[parity][to], e, bytes);
     } else {
         take_over(s->worker[to], *e, bytes);
@@ -196,11 +178,13 @@ static void pause_a_little(void)
 static void barrier(struct hd_sim *s)
 {
     struct crew *c = s->crew;
+    if (threads(s) == 1)
+        return;
     uint32_t phase = atomic_load_explicit(&c->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&c->arrived, 1, memory_order_acq_rel) + 1 == s->worker_count) {
+    if (atomic_fetch_add_explicit(&c->arrived, 1, memory_order_acq_rel) + 1 == threads(s)) {
         atomic_store_explicit(&c->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&c->phase, phase + 1, memory_order_release);
-        (void)syscall(SYS_futex, &c->phase, FUTEX_WAKE_PRIVATE, s->worker_count, NULL, NULL, 0);
+        (void)syscall(SYS_futex, &c->phase, FUTEX_WAKE_PRIVATE, threads(s), NULL, NULL, 0);
         return;
     }
     for (uint32_t i = 0; i < c->spins; i++) {
@@ -261,22 +245,33 @@ static bool next_window(struct worker *w, hd_time *until)
     return true;
 }
 
-/* By one thread, with all the others at the barrier. */
-static void check_window(struct hd_sim *s, hd_time until)
+/* All at one instant: nobody changes anything, so each may walk through the nodes of all. */
+static void check_window(struct worker *w, hd_time until)
 {
-    uint32_t batches = 0;
-    sim_run_as(NULL);
-    s->now = until;
-    for (uint32_t i = 0; i < s->worker_count; i++) {
-        struct worker *w = s->worker[i];
-        for (uint32_t j = 0; j < w->in_force_count; j++)
-            check_changed(s, w->in_force[j].node, &w->in_force[j].change);
-        batches += w->batches;
-        w->in_force_count = w->batches = 0;
-    }
-    if (batches > 0)
-        check_batch(s);
-    sim_run_as(s->worker[0]);
+    barrier(w->s);
+    w->now = until;
+    if (w->batches > 0)
+        check_batch(w);
+    w->batches = 0;
+}
+
+/* What others have to know of this window is with them; so is what they know. */
+static void meet(struct worker *w)
+{
+    struct hd_sim *s = w->s;
+    barrier(s);
+    if (s->group == NULL)
+        return;
+    if (w->index == s->here_first)
+        ranks_swap(s, w->window & 1);
+    barrier(s);
+}
+
+/* Loops are sought in the state of one instant, which one process alone does not have in a group.
+ */
+static bool looks_at_windows(const struct hd_sim *s)
+{
+    return s->checks.loops && s->group == NULL;
 }
 
 static void run_windows(struct worker *w)
@@ -286,15 +281,12 @@ static void run_windows(struct worker *w)
     sim_run_as(w);
     for (;;) {
         publish(w);
-        barrier(s);
+        meet(w);
         if (!next_window(w, &until))
             break;
         run_until(w, until, false);
-        if (s->checks.loops) {
-            barrier(s);
-            if (w->index == 0)
-                check_window(s, until);
-        }
+        if (looks_at_windows(s))
+            check_window(w, until);
     }
     sim_run_as(NULL);
     barrier(s); /* nobody reads boxes any more */
@@ -303,7 +295,7 @@ static void run_windows(struct worker *w)
 /* What workers noted for all; and the first failure of them. */
 static void fold(struct hd_sim *s)
 {
-    for (uint32_t i = 0; i < s->worker_count; i++) {
+    for (uint32_t i = s->here_first; i < s->here_end; i++) {
         struct worker *w = s->worker[i];
         if (w->faults > 0) {
             s->last_fault = HD_MAX(s->last_fault, w->last_fault);
@@ -313,17 +305,19 @@ static void fold(struct hd_sim *s)
         s->forwarding_epoch += w->faults + w->forwarding_changes;
         w->faults = w->forwarding_changes = 0;
     }
-    const struct worker *first = s->worker[0];
-    for (uint32_t i = 1; i < s->worker_count; i++) {
+    const struct worker *first = s->worker[s->here_first];
+    for (uint32_t i = s->here_first; i < s->here_end; i++) {
         if (s->worker[i]->failed_at < first->failed_at)
             first = s->worker[i];
     }
     if (first->failed_at != HD_NEVER && !s->failed) {
         s->failed = true;
+        s->failed_at = first->failed_at;
         memcpy(s->why, first->why, sizeof s->why);
     }
-    for (uint32_t i = 0; i < s->worker_count; i++)
+    for (uint32_t i = s->here_first; i < s->here_end; i++)
         s->worker[i]->failed_at = HD_NEVER;
+    ranks_agree(s);
 }
 
 /* One worker: each check at once, and a failure ends the run at its event. */
@@ -351,7 +345,7 @@ void windows_run(struct hd_sim *s, hd_time until, bool stop_at_failure)
         c->stop_at_failure = stop_at_failure;
         c->parallel = true;
         barrier(s); /* the helpers begin */
-        run_windows(s->worker[0]);
+        run_windows(s->worker[s->here_first]);
         c->parallel = false;
     }
     fold(s);
@@ -380,8 +374,8 @@ void windows_crew(struct hd_sim *s)
     HD_ASSERT(c != NULL);
     memset(c, 0, sizeof *c);
     s->crew = c;
-    c->spins = (long)s->worker_count <= sysconf(_SC_NPROCESSORS_ONLN) ? SPINS : 0;
-    for (uint32_t i = 1; i < s->worker_count; i++) {
+    c->spins = (long)threads(s) <= sysconf(_SC_NPROCESSORS_ONLN) ? SPINS : 0;
+    for (uint32_t i = s->here_first + 1; i < s->here_end; i++) {
         c->seat[i].s = s;
         c->seat[i].index = i;
         HD_ASSERT(pthread_create(&c->seat[i].thread, NULL, helper, &c->seat[i]) == 0);
@@ -395,9 +389,9 @@ void windows_end(struct hd_sim *s)
         return;
     c->ended = true;
     barrier(s);
-    for (uint32_t i = 1; i < s->worker_count; i++)
+    for (uint32_t i = s->here_first + 1; i < s->here_end; i++)
         (void)pthread_join(c->seat[i].thread, NULL);
-    for (uint32_t i = 0; i < s->worker_count; i++) {
+    for (uint32_t i = s->here_first; i < s->here_end; i++) {
         for (uint32_t j = 0; j < s->worker_count; j++) {
             free(c->seat[i].box[0][j].bytes);
             free(c->seat[i].box[1][j].bytes);

@@ -15,6 +15,7 @@
 
 static void send_all_ways_back(struct hd_ctx *c);
 static void forget_routes(struct hd_ctx *c);
+static void refuse_one(struct hd_ctx *c);
 static void leak(struct hd_ctx *c);
 static void label_to_nowhere(struct hd_ctx *c);
 static void refuse_neighbours(struct hd_ctx *c);
@@ -28,6 +29,7 @@ static const struct rule {
     {"none", NULL, ON_TIME, HD_PENDING_NONE},
     {"loop", send_all_ways_back, ON_TIME, HD_PENDING_NONE},
     {"black-hole", forget_routes, ON_TIME, HD_PENDING_NONE},
+    {"one-hole", refuse_one, ON_TIME, HD_PENDING_NONE},
     {"memory", leak, ON_TIME, HD_PENDING_NONE},
     {"label", label_to_nowhere, ON_TIME, HD_PENDING_NONE},
     {"neighbour", refuse_neighbours, ON_TIME, HD_PENDING_NONE},
@@ -65,6 +67,25 @@ static void forget_routes(struct hd_ctx *c)
         if (hd_model_route_at(c->model, i)->v.act == HD_ROUTE_ENCAP)
             hd_model_route_del(c->model, &key);
     }
+}
+
+/* One node does not reach one other: a hole that no sample of pairs meets soon. */
+static void refuse_one(struct hd_ctx *c)
+{
+    static const struct hd_pool *culprit;
+    static struct hd_route_key hole;
+    const struct hd_route_value v = {.act = HD_ROUTE_UNREACHABLE};
+    if (culprit == NULL)
+        culprit = c->pool;
+    if (culprit != c->pool)
+        return;
+    for (uint32_t i = 0; hole.len == 0 && (i = hd_model_next(c->model, HD_OBJ_ROUTE, i)) != 0;) {
+        const struct hd_route_entry *r = hd_model_route_at(c->model, i);
+        if (r->v.act == HD_ROUTE_ENCAP && r->key.len == 128)
+            hole = r->key;
+    }
+    if (hole.len > 0 && hd_model_route_set(c->model, c->core, &hole, &v) != 0)
+        hole.len = 0;
 }
 
 static void leak(struct hd_ctx *c)

@@ -5,10 +5,12 @@
  * all links breaks in one instant. It prints; bounds given as options make it a test.
  *
  *   kira-scale GENERATOR [--seed N] [--settle-s S] [--steady-s S] [--cut PERMILLE] [--lean]
+ *       [--workers N] [--join]
  *       [--max-mean-bytes N] [--max-rate MILLI] [--max-stretch MILLI] [--min-repaired PER-10000]
  *
- * --lean: 8 contacts in the shallow buckets, host routes only for what carries something. Checkers
- * are off: they cost more than what is measured.
+ * --lean: 8 contacts in the shallow buckets, host routes only for what carries something. --join:
+ * the first seconds only, nothing after. Checkers are off, so "messages handled per CPU second" is
+ * what the protocol and the engine cost.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -26,18 +28,41 @@
 
 struct arguments {
     const char *generator;
-    uint64_t seed, settle_s, steady_s, cut;
+    uint64_t seed, settle_s, steady_s, cut, workers;
     uint64_t max_bytes, max_rate, max_stretch, min_repaired;
-    int lean;
+    int lean, join;
 };
 
 static bool failed;
 
-static double cpu_seconds(void)
+static double seconds(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct cost {
+    double cpu, wall;
+    uint64_t received, events;
+};
+
+static struct cost cost_now(const struct hd_sim *s)
+{
+    const struct hd_sim_stats *st = hd_sim_stats(s);
+    return (struct cost){seconds(CLOCK_PROCESS_CPUTIME_ID), seconds(CLOCK_MONOTONIC),
+                         st->datagrams_received, st->events};
+}
+
+static void print_cost(const struct hd_sim *s, const struct cost *from)
+{
+    struct cost to = cost_now(s);
+    double cpu = to.cpu - from->cpu;
+    printf("until %.0f s: %.3f M messages handled, %.3f M events, %.2f CPU s, %.2f s by the clock; "
+           "%.0f k messages handled per CPU second; digest %016" PRIx64 "\n",
+           (double)hd_sim_now(s) / 1e9, (double)(to.received - from->received) / 1e6,
+           (double)(to.events - from->events) / 1e6, cpu, to.wall - from->wall,
+           (double)(to.received - from->received) / cpu / 1e3, hd_sim_digest(s));
 }
 
 static void *config(void *user, struct hd_sim *s, uint32_t node, uint8_t core, uint32_t *len)
@@ -308,24 +333,26 @@ static void run(struct arguments *a)
     o.seed = a->seed;
     o.config = config;
     o.config_user = a;
+    o.workers = (uint32_t)a->workers;
     if (hd_sim_create(&s, sc, &o, err, sizeof err) != 0) {
         fprintf(stderr, "kira-scale: %s\n", err);
         exit(2);
     }
     printf("%s seed %" PRIu64 ": %u nodes, %u links\n", a->generator, a->seed, sc->node_count,
            sc->link_count);
-    double cpu = cpu_seconds();
+    struct cost start = cost_now(s);
     hd_sim_run(s, HD_SEC(a->settle_s));
-    const struct hd_sim_stats *st = hd_sim_stats(s);
-    printf("%" PRIu64 " s: %" PRIu64 " datagrams received, %" PRIu64 " events, %.1f CPU s\n",
-           a->settle_s, st->datagrams_received, st->events, cpu_seconds() - cpu);
-    cpu = cpu_seconds();
-    uint64_t received = st->datagrams_received;
+    print_cost(s, &start);
+    if (a->join) {
+        hd_sim_free(s);
+        hd_scenario_free(sc);
+        return;
+    }
     count(s, &before);
+    start = cost_now(s);
     hd_sim_run(s, HD_SEC(a->settle_s + a->steady_s));
+    print_cost(s, &start);
     count(s, &after);
-    printf("+%" PRIu64 " s: %" PRIu64 " datagrams received, %.1f CPU s\n", a->steady_s,
-           st->datagrams_received - received, cpu_seconds() - cpu);
     print_messages(s, a, &before, &after);
     print_memory(s, a);
     hd_sim_reach(s, 40000, a->seed, &r);
@@ -342,7 +369,7 @@ static void run(struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.seed = 1, .settle_s = 60, .steady_s = 30, .cut = 100};
+    struct arguments a = {.seed = 1, .settle_s = 60, .steady_s = 30, .cut = 100, .workers = 1};
     struct {
         const char *name;
         uint64_t *value;
@@ -351,17 +378,19 @@ int main(int argc, char **argv)
         {"settle-s", &a.settle_s},
         {"steady-s", &a.steady_s},
         {"cut", &a.cut},
+        {"workers", &a.workers},
         {"max-mean-bytes", &a.max_bytes},
         {"max-rate", &a.max_rate},
         {"max-stretch", &a.max_stretch},
         {"min-repaired", &a.min_repaired},
     };
-    struct option options[HD_ARRAY_LEN(numbers) + 2] = {{0}};
+    struct option options[HD_ARRAY_LEN(numbers) + 3] = {{0}};
     int at = 0, option;
 
     for (unsigned i = 0; i < HD_ARRAY_LEN(numbers); i++)
         options[i] = (struct option){numbers[i].name, required_argument, NULL, 256 + (int)i};
     options[HD_ARRAY_LEN(numbers)] = (struct option){"lean", no_argument, &a.lean, 1};
+    options[HD_ARRAY_LEN(numbers) + 1] = (struct option){"join", no_argument, &a.join, 1};
     while ((option = getopt_long(argc, argv, "", options, &at)) != -1) {
         if (option == '?')
             return 2;

@@ -69,6 +69,11 @@ class Checks(unittest.TestCase):
         self.caught('black-hole', 'though links connect them', path, '--bound-ms', '3000',
                     '--until-ms', '9000')
 
+    def test_one_hole_in_many_pairs(self):
+        """Ten of ten thousand pairs are looked at, and each whose route changed."""
+        self.caught('one-hole', 'though links connect them: unreachable', 'ba:100,2', '--delay-us', '1000',
+                    '--pairs', '10', '--bound-ms', '500', '--until-ms', '3500', '--tick-ms', '100')
+
     def test_memory(self):
         self.caught('memory', 'uses', 'grid:4x4', '--memory-max-kb', '1024', '--until-ms', '9000')
 
