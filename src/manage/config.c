@@ -196,7 +196,7 @@ static const char *own_question(const struct hd_manage *m)
 
     if (c->back)
         return "{\"do\":\"return\"}";
-    if (c->boot)
+    if (c->boot || c->boot_again)
         return "{\"do\":\"boot\"}";
     return c->push && m->router_known ? "{\"do\":\"push\"}" : NULL;
 }
@@ -280,20 +280,29 @@ void hd_config_router_found(struct hd_manage *m)
 /* --- answers -------------------------------------------------------------------------------------
  */
 
+/*
+ * What failed (a full disk, a router that is away) is asked again each second, until it is done or
+ * there is nothing to do any more; people are served meanwhile.
+ */
 static void own_answer(struct hd_manage *m, const uint8_t *text, size_t len)
 {
     struct hd_manage_config *c = &m->config;
     json_t *o = json_loadb((const char *)text, len, 0, NULL);
-    bool failed = json_object_get(o, "error") != NULL;
+    const json_t *error = json_object_get(o, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    bool failed = error != NULL, nothing = code && strcmp(code, "nothing") == 0;
 
-    json_decref(o);
-    c->retry_at_ms = 0;
-    if (strstr(c->ours, "boot"))
+    c->retry_at_ms = failed && !nothing ? m->now_ms + RETRY_MS : 0;
+    if (strstr(c->ours, "boot")) {
         c->boot = false;
-    else if (strstr(c->ours, "return"))
-        c->back = false;
-    else if ((c->push = failed && m->router_known)) /* until it is told, or gone */
-        c->retry_at_ms = m->now_ms + RETRY_MS;
+        c->boot_again = failed;
+    } else if (strstr(c->ours, "return")) {
+        c->back = failed && !nothing;
+        c->push = c->push || (failed && m->router_known);
+    } else {
+        c->push = failed && m->router_known; /* until it is told, or gone */
+    }
+    json_decref(o);
 }
 
 static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const uint8_t *tail,

@@ -102,6 +102,7 @@ struct hd_manage_config {
     uint32_t request;      /* ... of a client; 0: ours */
     uint32_t failures;     /* ends without an answer, in a row */
     bool boot, push, back; /* what we want to ask ourselves */
+    bool boot_again;       /* it failed: it is asked again, but nobody waits for it */
     const char *ours;      /* that of ours which is open */
     int64_t retry_at_ms;
     int64_t confirm_at_ms; /* it returns then; 0: nothing waits for a confirmation */
