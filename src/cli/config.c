@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "lib/base.h"
 
@@ -195,6 +197,12 @@ static int send_text(struct hd_cli *c, const char *text, size_t len)
 {
     bool first = true;
     int status = HD_CLI_OK;
+    uint64_t random = 0;
+    char id[24];
+
+    if (getrandom(&random, sizeof random, 0) < 0)
+        random = (uint64_t)getpid();
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)random); /* no other text has it */
 
     do {
         size_t n = piece_of(text, len);
@@ -204,6 +212,7 @@ static int send_text(struct hd_cli *c, const char *text, size_t len)
             return hd_cli_error(c, "invalid", "the file is not text in UTF-8");
         }
         json_object_set_new(args, "text", piece);
+        put(args, "id", id);
         json_object_set_new(args, "first", json_boolean(first));
         json_object_set_new(args, "more", json_boolean(n < len));
         status = ask(c, args, &rows);

@@ -345,29 +345,55 @@ static int read_loaded(struct call *c, struct lyd_node **tree)
     return hd_tree_lines(&c->s->schema, tree, text, &c->f);
 }
 
+static void load_end(struct hd_session *s)
+{
+    hd_text_free(&s->load);
+    s->loading = false;
+}
+
+/*
+ * A piece: of the text that is being sent, or of one whose beginning died with the process before
+ * us, or that another one has displaced. The rest of such a text is not the whole of anything.
+ */
+static int load_piece(struct call *c, const char *text)
+{
+    struct hd_session *s = c->s;
+    const char *id = json_string_value(json_object_get(c->args, "id"));
+
+    id = id ? id : "";
+    if (json_is_true(json_object_get(c->args, "first"))) {
+        load_end(s);
+        s->loading = true;
+        snprintf(s->load_id, sizeof s->load_id, "%s", id);
+    }
+    if (!s->loading || strncmp(s->load_id, id, sizeof s->load_id - 1) != 0)
+        return hd_fault_set(&c->f, "cut-off", NULL,
+                            "the beginning of this text is lost: nothing was changed, send it "
+                            "again from its first piece");
+    if (s->load.len + strlen(text) > LOAD_MAX) {
+        load_end(s);
+        return hd_fault_set(&c->f, "limit", NULL, "a configuration has at most %zu MiB",
+                            LOAD_MAX >> 20);
+    }
+    hd_text_printf(&s->load, "%s", text);
+    return s->load.failed ? hd_fault_set(&c->f, "no-memory", NULL, "no memory") : 0;
+}
+
 /* A text comes in pieces; with the last one it takes the candidate's place. */
 static int do_load(struct call *c)
 {
     const char *text = text_arg(c, "text");
     struct lyd_node *tree;
-    int error;
+    int error = text ? load_piece(c, text) : HD_EINVAL;
 
-    if (!text)
-        return HD_EINVAL;
-    if (json_is_true(json_object_get(c->args, "first")))
-        hd_text_free(&c->s->load);
-    if (c->s->load.len + strlen(text) > LOAD_MAX) {
-        hd_text_free(&c->s->load);
-        return hd_fault_set(&c->f, "limit", NULL, "a configuration has at most %zu MiB",
-                            LOAD_MAX >> 20);
-    }
-    hd_text_printf(&c->s->load, "%s", text);
+    if (error != 0)
+        return error;
     if (json_is_true(json_object_get(c->args, "more"))) {
         end_rows(c);
         return 0;
     }
     error = read_loaded(c, &tree);
-    hd_text_free(&c->s->load);
+    load_end(c->s);
     if (error == 0)
         error = hd_session_replace(c->s, tree, &c->f);
     else

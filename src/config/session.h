@@ -20,6 +20,8 @@ struct hd_session {
     struct hd_image image;       /* of running */
     bool image_known;
     struct hd_text load; /* pieces of a text that is being sent */
+    char load_id[40];    /* whose; what is sent under another one does not belong to it */
+    bool loading;        /* the first piece has come */
     uint32_t transaction;
     /* of the request that is answered */
     uint32_t request;
