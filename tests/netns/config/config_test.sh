@@ -46,11 +46,14 @@ cleanup() {
     [ -n "$keeper" ] && kill -9 "$keeper" 2>/dev/null
     wait 2>/dev/null
     ip netns del $base 2>/dev/null
+    umount -l "$dir/n" 2>/dev/null
     rm -rf "$dir"
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
+# A small disk: it is full where the test wants it to be.
+mkdir "$dir/n" && mount -t tmpfs -o mode=700,nr_inodes=200 tmpfs "$dir/n" || exit 1
 ip netns add $base
 nsenter --net=/run/netns/$base ip link set lo up
 start || bad 'starts'
@@ -189,6 +192,47 @@ sleep 0.3
 c rollback >/dev/null 2>&1
 wait $!
 check 'heddle-config dies in rollback: goes back once' within 5000 is30 300
+
+c set sample/object=30/weight 500 && c apply --confirm 1 >/dev/null
+for i in $(seq 200); do : 2>/dev/null >"$dir/n/full$i" || break; done
+sleep 2.5
+check 'the disk is full when a change is to return: not yet' grep -q 'object=30/weight 500' <(c show)
+rm -f "$dir"/n/full*
+check '... and when there is room again, it returns' within 5000 is30 300
+
+pieces() { # heddle-config dies between two pieces of a text
+    python3 - "$dir/n/control.sock" "$(config_pid)" <<'END'
+import json, os, socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+def load(text, **more):
+    args = dict(do='load', text=text, id='a', **more)
+    s.sendall(json.dumps(dict(command='config', args=args)).encode() + b'\n')
+    return s.makefile().readline()
+load('set /sample/number 1\n', first=True, more=True)
+os.kill(int(sys.argv[2]), 9)
+time.sleep(0.2)
+print(load('set /sample/object=1\n'))
+END
+}
+c show >/dev/null
+check 'heddle-config dies between the pieces of a load: the rest is not the whole' grep -q cut-off <(pieces)
+check '... and no edit is left of it' [ -z "$(c diff 2>/dev/null)" ]
+
+# The router dies at random moments of changes; after each both say the same.
+agree() { [ "$(object30)" = "$(c show | grep -o 'object=30/weight.*' | cut -d ' ' -f 2)" ]; }
+for i in 1 2 3 4 5 6; do
+    c set sample/object=30/weight "$((600 + i))"
+    if [ $((i % 2)) = 0 ]; then (c apply >/dev/null 2>&1 &); else (c apply --confirm 1 >/dev/null 2>&1 &); fi
+    sleep "0.0$((RANDOM % 6))"
+    kill -9 "$(pid_of router)"
+    [ $((i % 2)) = 0 ] || sleep 1.2
+    within 5000 c show
+    check "kill -9 of router in change $i: router and disk agree" within 8000 agree
+    c return >/dev/null 2>&1
+    c discard >/dev/null 2>&1
+done
+c set sample/object=30/weight 300 && c apply >/dev/null
 
 id=$(node_id)
 c set /kira/interface 'eth*' && c apply >/dev/null
