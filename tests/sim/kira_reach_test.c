@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What KIRA promises without anybody sending a packet: full reachability soon after the start, in
- * any shape of network; completeness of the last bucket, beside an oracle that knows all
- * identifiers; and one network again when two halves meet.
+ * any shape of network, and when a hub grows; completeness of the last bucket, beside an oracle
+ * that knows all identifiers; and one network again when two halves meet.
  */
 #include "core/kira/state.h"
 #include "scenario/scenario.h"
@@ -105,6 +105,40 @@ static void test_last_bucket_is_complete(void **unused)
     hd_scenario_free(sc);
 }
 
+/* --- a hub that grows ----------------------------------------------------------------------------
+ */
+
+#define SPOKES 100
+#define LEAVES 30
+
+/*
+ * Node 0 is the hub, then come its spokes, and a leaf behind each of the first. The leaves read the
+ * list of the hub while it is small, and nothing changes at their own neighbour when it grows: that
+ * there is no label for some paths any more they have to learn all the same (doc/decisions/0022).
+ */
+static void test_hub_grows_unseen(void **unused)
+{
+    uint64_t seed = test_seed(__func__);
+    struct hd_scenario *sc = scenario("star:131", seed);
+
+    assert_int_equal(sc->link_count, SPOKES + LEAVES);
+    for (uint32_t i = 0; i < LEAVES; i++) {
+        sc->links[SPOKES + i].a = 1 + i;
+        sc->links[SPOKES + i].b = 1 + SPOKES + i;
+    }
+    struct hd_sim *s = make(sc, seed);
+    for (uint32_t i = LEAVES + 10; i < SPOKES; i++)
+        hd_sim_cut(s, i);
+    hd_sim_run(s, HD_SEC(20));
+    expect_all(s, "a small hub");
+    for (uint32_t i = LEAVES + 10; i < SPOKES; i++)
+        hd_sim_heal(s, i);
+    hd_sim_run(s, HD_SEC(40));
+    expect_all(s, "a hub that grew");
+    hd_sim_free(s);
+    hd_scenario_free(sc);
+}
+
 /* --- two halves ----------------------------------------------------------------------------------
  */
 
@@ -144,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reachable_without_traffic),
         cmocka_unit_test(test_last_bucket_is_complete),
+        cmocka_unit_test(test_hub_grows_unseen),
         cmocka_unit_test(test_halves_become_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
