@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/bfd/bfd.h"
+#include "core/vrrp/vrrp.h"
 #include "daemon/driver_rows.h"
 #include "lib/base.h"
 #include "router/router.h"
@@ -39,7 +40,9 @@ static const struct hd_source metrics[] = {
     {HD_CORE_DRIVER, HD_DRIVER_LIST_STATUS},  {HD_CORE_DRIVER, HD_DRIVER_LIST_PROCESSES},
     {HD_CORE_DRIVER, HD_DRIVER_LIST_SOCKETS}, {HD_CORE_DRIVER, HD_DRIVER_LIST_COUNTERS},
     {HD_CORE_BFD, HD_BFD_LIST_SUMMARY},       {HD_CORE_BFD, HD_BFD_LIST_SESSIONS},
-    {HD_CORE_BFD, HD_BFD_LIST_COUNTERS},
+    {HD_CORE_BFD, HD_BFD_LIST_COUNTERS},      {HD_CORE_VRRP, HD_VRRP_LIST_SUMMARY},
+    {HD_CORE_VRRP, HD_VRRP_LIST_ROUTERS},     {HD_CORE_VRRP, HD_VRRP_LIST_PEERS},
+    {HD_CORE_VRRP, HD_VRRP_LIST_COUNTERS},
 };
 
 #define SOURCES(a) .source_count = HD_ARRAY_LEN(a), .sources = (a)
