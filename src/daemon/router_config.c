@@ -275,6 +275,15 @@ static int take_secrets(struct hd_router_role *r, bool last)
     return 0;
 }
 
+/* Cores that were started know no interface yet. */
+static void tell_started(struct hd_router_role *r)
+{
+    if (r->config.started && r->interfaces_told) {
+        hd_router_tell_interfaces(r);
+        r->config.started = false;
+    }
+}
+
 /* Starts come first: they are what is most likely to fail, and leave nothing behind. */
 static int do_all(struct hd_router_role *r, bool *half)
 {
@@ -298,6 +307,7 @@ static int do_all(struct hd_router_role *r, bool *half)
             r->config.part[i].fresh = true;
             *half = true;
         }
+        tell_started(r); /* before others ask something of them */
     }
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
         if (concerned(r, i) && !r->config.part[i].run && runs(r, i)) {
@@ -319,9 +329,7 @@ static int apply(struct hd_router_role *r, bool *half)
         error = do_all(r, half);
         refresh(r);
     }
-    if (r->config.started && r->interfaces_told) {
-        hd_router_tell_interfaces(r);
-    }
+    tell_started(r);
     return error;
 }
 

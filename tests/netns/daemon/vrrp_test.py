@@ -421,6 +421,24 @@ def keepalived(folder, version=3, family=4):
     print(f'  keepalived is back {time.time() - began:.2f} s after our goodbye')
 
 
+def guide(folder):
+    """The commands of doc/guide.md, as they stand there."""
+    text = open(os.path.join(os.path.dirname(__file__), '../../../doc/guide.md')).read()
+    section = text.split('## A default gateway that survives\n')[1].split('\n## ')[0]
+    commands = [l.strip().split()[1:] for l in section.splitlines() if l.startswith('    heddle config ')]
+    assert len(commands) == 8, commands
+    nodes = [Gateway(x, folder, '--backend', 'none', '--interface', 'none') for x in 'ab']
+    for n, priority in zip(nodes, ('200', '150')):
+        for c in commands:
+            n.heddle(*(priority if word == '200' else word for word in c))
+    a, b = nodes
+    within(5, lambda: a.all('active') and b.all('backup'), 'one is Active')
+    within(5, lambda: b.routers()[0]['bfd-state'] == 'up', 'the session is up')
+    ping = subprocess.run(['ip', 'netns', 'exec', f'{P}h', 'arping', '-c', '1', '-w', '1', '-I', 'eth0', '10.66.0.254'],
+                          capture_output=True, text=True) if shutil.which('arping') else None
+    assert ping is None or '00:00:5e:00:01:33' in ping.stdout.lower(), ping.stdout
+
+
 SHORT = ['restart', 'takeover', 'accept']
 CASES = {
     'restart': restart,
@@ -432,6 +450,7 @@ CASES = {
     'keeper': keeper,
     'ownmac': ownmac,
     'unicast': unicast,
+    'guide': guide,
     'track': track,
     'keepalived3': keepalived,
     'keepalived2': lambda folder: keepalived(folder, version=2),
