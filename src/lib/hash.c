@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "lib/word.h"
+
 static uint32_t rol32(uint32_t x, unsigned n)
 {
     return x << n | x >> (32 - n);
@@ -23,33 +25,39 @@ void hd_sha1_start(struct hd_sha1 *s)
     *s = (struct hd_sha1){.h = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}};
 }
 
-/* The five words of a block under way. */
-struct sha1_words {
-    uint32_t a, b, c, d, e;
-};
+enum sha1_function { CHOOSE, PARITY, MAJORITY };
 
-static inline void sha1_step(struct sha1_words *x, uint32_t f, uint32_t constant, uint32_t w)
+static inline uint32_t sha1_mix(enum sha1_function f, uint32_t x, uint32_t y, uint32_t z)
 {
-    uint32_t next = rol32(x->a, 5) + f + x->e + constant + w;
-
-    x->e = x->d;
-    x->d = x->c;
-    x->c = rol32(x->b, 30);
-    x->b = x->a;
-    x->a = next;
+    if (f == CHOOSE)
+        return z ^ (x & (y ^ z));
+    if (f == PARITY)
+        return x ^ y ^ z;
+    return (x & y) | (z & (x | y));
 }
 
-/* Twenty rounds of each function and constant (FIPS 180-4, 4.1.1 and 4.2.1). */
-static void sha1_rounds(struct sha1_words *x, const uint32_t w[80])
+/* One round leaves its word in e; the caller turns the names, so that nothing is moved. */
+static inline void sha1_round(enum sha1_function f, uint32_t a, uint32_t *b, uint32_t c, uint32_t d,
+                              uint32_t *e, uint32_t added)
 {
-    for (unsigned t = 0; t < 20; t++)
-        sha1_step(x, x->d ^ (x->b & (x->c ^ x->d)), 0x5a827999u, w[t]);
-    for (unsigned t = 20; t < 40; t++)
-        sha1_step(x, x->b ^ x->c ^ x->d, 0x6ed9eba1u, w[t]);
-    for (unsigned t = 40; t < 60; t++)
-        sha1_step(x, (x->b & x->c) | (x->d & (x->b | x->c)), 0x8f1bbcdcu, w[t]);
-    for (unsigned t = 60; t < 80; t++)
-        sha1_step(x, x->b ^ x->c ^ x->d, 0xca62c1d6u, w[t]);
+    *e += rol32(a, 5) + sha1_mix(f, *b, c, d) + added;
+    *b = rol32(*b, 30);
+}
+
+/* Twenty rounds of one function and constant (FIPS 180-4, 4.1.1 and 4.2.1). */
+static inline __attribute__((always_inline)) void
+sha1_rounds(enum sha1_function f, uint32_t constant, uint32_t x[5], const uint32_t w[20])
+{
+    uint32_t a = x[0], b = x[1], c = x[2], d = x[3], e = x[4];
+
+    for (unsigned t = 0; t < 20; t += 5) {
+        sha1_round(f, a, &b, c, d, &e, constant + w[t]);
+        sha1_round(f, e, &a, b, c, &d, constant + w[t + 1]);
+        sha1_round(f, d, &e, a, b, &c, constant + w[t + 2]);
+        sha1_round(f, c, &d, e, a, &b, constant + w[t + 3]);
+        sha1_round(f, b, &c, d, e, &a, constant + w[t + 4]);
+    }
+    x[0] = a, x[1] = b, x[2] = c, x[3] = d, x[4] = e;
 }
 
 static void sha1_block(struct hd_sha1 *s)
@@ -62,13 +70,14 @@ static void sha1_block(struct hd_sha1 *s)
     }
     for (unsigned t = 16; t < 80; t++)
         w[t] = rol32(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
-    struct sha1_words x = {s->h[0], s->h[1], s->h[2], s->h[3], s->h[4]};
-    sha1_rounds(&x, w);
-    s->h[0] += x.a;
-    s->h[1] += x.b;
-    s->h[2] += x.c;
-    s->h[3] += x.d;
-    s->h[4] += x.e;
+    uint32_t x[5];
+    memcpy(x, s->h, sizeof x);
+    sha1_rounds(CHOOSE, 0x5a827999u, x, w);
+    sha1_rounds(PARITY, 0x6ed9eba1u, x, w + 20);
+    sha1_rounds(MAJORITY, 0x8f1bbcdcu, x, w + 40);
+    sha1_rounds(PARITY, 0xca62c1d6u, x, w + 60);
+    for (unsigned i = 0; i < 5; i++)
+        s->h[i] += x[i];
 }
 
 void hd_sha1_add(struct hd_sha1 *s, const void *bytes, size_t len)
@@ -89,14 +98,19 @@ void hd_sha1_add(struct hd_sha1 *s, const void *bytes, size_t len)
 
 void hd_sha1_end(struct hd_sha1 *s, uint8_t digest[20])
 {
-    static const uint8_t padding[64] = {0x80};
     uint64_t bits = s->len * 8;
-    uint8_t length[8];
+    size_t at = s->len % sizeof s->block;
 
-    hd_sha1_add(s, padding, 1 + (119 - s->len % 64) % 64);
+    s->block[at++] = 0x80;
+    if (at > 56) { /* no room for the length behind it */
+        memset(&s->block[at], 0, sizeof s->block - at);
+        sha1_block(s);
+        at = 0;
+    }
+    memset(&s->block[at], 0, 56 - at);
     for (unsigned i = 0; i < 8; i++)
-        length[i] = (uint8_t)(bits >> (56 - 8 * i));
-    hd_sha1_add(s, length, sizeof length);
+        s->block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    sha1_block(s);
     for (unsigned i = 0; i < 20; i++)
         digest[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
 }
@@ -115,21 +129,13 @@ static inline void sip_round(uint64_t v[4])
     v[2] = rol64(v[2], 32);
 }
 
-/* Eight bytes as a little-endian word; compilers make one load of it. */
-static inline uint64_t whole_word(const uint8_t *b)
-{
-    return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
-           (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
-           (uint64_t)b[7] << 56;
-}
-
 /* The n < 8 bytes after `at` others; with a word before them they are the upper part of one. */
 static inline uint64_t last_word(const uint8_t *b, size_t at, size_t n)
 {
     uint64_t w = 0;
 
     if (n > 0 && at >= 8)
-        return whole_word(b + at + n - 8) >> (8 * (8 - n));
+        return hd_word_le(b + at + n - 8) >> (8 * (8 - n));
     for (size_t i = 0; i < n; i++)
         w |= (uint64_t)b[at + i] << 8 * i;
     return w;
@@ -151,7 +157,7 @@ uint64_t hd_hash64(uint64_t salt, const void *bytes, size_t len)
     size_t at = 0;
 
     for (; len - at >= 8; at += 8)
-        sip_add(v, whole_word(b + at));
+        sip_add(v, hd_word_le(b + at));
     sip_add(v, last_word(b, at, len - at) | (uint64_t)len << 56);
     v[2] ^= 0xff;
     for (unsigned i = 0; i < 3; i++)

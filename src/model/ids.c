@@ -11,6 +11,7 @@
 
 #include "lib/base.h"
 #include "lib/hash.h"
+#include "lib/word.h"
 
 #define IN_USE       0xffffffffu
 #define COLLECT_STEP 256u
@@ -31,33 +32,24 @@ bool hd_id_is_ones(const struct hd_id *a)
     return all == 0xff;
 }
 
-/* Eight bytes as a big-endian word: compared as numbers, words say what their bytes would. */
-static inline uint64_t word_at(const struct hd_id *a, unsigned at)
-{
-    const uint8_t *b = &a->b[at];
-
-    return (uint64_t)b[0] << 56 | (uint64_t)b[1] << 48 | (uint64_t)b[2] << 40 |
-           (uint64_t)b[3] << 32 | (uint64_t)b[4] << 24 | (uint64_t)b[5] << 16 |
-           (uint64_t)b[6] << 8 | b[7];
-}
-
 #define REST                                                                                       \
     (HD_ID_BYTES - 8) /* where a word has the last bytes, and some of the first once more */
 
 unsigned hd_id_shared_bits(const struct hd_id *a, const struct hd_id *b)
 {
-    uint64_t x = word_at(a, 0) ^ word_at(b, 0);
+    uint64_t x = hd_word_be(a->b) ^ hd_word_be(b->b);
 
     if (x != 0)
         return (unsigned)__builtin_clzll(x);
-    x = word_at(a, REST) ^ word_at(b, REST);
+    x = hd_word_be(a->b + REST) ^ hd_word_be(b->b + REST);
     return x == 0 ? HD_ID_BITS : 8 * REST + (unsigned)__builtin_clzll(x);
 }
 
 int hd_id_closer(const struct hd_id *target, const struct hd_id *a, const struct hd_id *b)
 {
     for (unsigned at = 0; at <= REST; at += REST) {
-        uint64_t t = word_at(target, at), x = word_at(a, at) ^ t, y = word_at(b, at) ^ t;
+        uint64_t t = hd_word_be(target->b + at), x = hd_word_be(a->b + at) ^ t,
+                 y = hd_word_be(b->b + at) ^ t;
         if (x != y)
             return x < y ? -1 : 1;
     }

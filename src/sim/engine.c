@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "lib/hash.h"
+#include "lib/word.h"
 
 #define REGION_BYTES ((size_t)64 << 20)
 #define OLD_VALUES   65536
@@ -381,21 +382,14 @@ void hd_sim_free(struct hd_sim *s)
 /* --- the loop ------------------------------------------------------------------------------------
  */
 
-static inline uint64_t word_of(const uint8_t *b)
-{
-    return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
-           (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
-           (uint64_t)b[7] << 56;
-}
-
 /* Of every byte on the wire, so by one multiplication for sixteen: nobody attacks a digest. */
 static uint64_t digest_bytes(uint64_t d, const uint8_t *b, size_t len)
 {
     size_t at = 0;
     d ^= (uint64_t)len * 0x9e3779b97f4a7c15ULL;
     for (; len - at >= 16; at += 16) {
-        unsigned __int128 x = (unsigned __int128)(word_of(b + at) ^ d ^ 0xa0761d6478bd642fULL) *
-                              (word_of(b + at + 8) ^ 0xe7037ed1a0b428dbULL);
+        unsigned __int128 x = (unsigned __int128)(hd_word_le(b + at) ^ d ^ 0xa0761d6478bd642fULL) *
+                              (hd_word_le(b + at + 8) ^ 0xe7037ed1a0b428dbULL);
         d = (uint64_t)x ^ (uint64_t)(x >> 64);
     }
     for (; at < len; at++)
