@@ -9,9 +9,10 @@ import re
 import shutil
 import socket
 import sys
+import tempfile
 import time
 
-from accept import Lab, Suite, expect, must, run, within
+from accept import Lab, Suite, expect, kill, must, run, within
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 # Those that change the node, run something else, or do not end by themselves.
@@ -151,6 +152,44 @@ def path(lab):
     expect(all(r['answered'] for r in rows if r['id'] in want), f'{rows}')
 
 
+# n0 keeps one contact among n2 and n3, whose identifiers begin alike for it: n2, which is nearer.
+IDENTITIES = ['00' + 13 * '11', '40' + 13 * '11', '80' + 13 * '11', 'c0' + 13 * '11']
+
+
+def first_packets(suite, folder):
+    """A node without a route of its own: where its packets get another label, and then the own way."""
+    file = f'{folder}/line.json'
+    with open(file, 'w') as f:
+        json.dump({'nodes': [{'name': f'n{i}', 'id': x} for i, x in enumerate(IDENTITIES)],
+                   'links': [[f'n{i}', f'n{i + 1}'] for i in range(3)]}, f)
+    with Lab(suite, file) as lab:
+        lab.settled()
+        for node in ('n0', 'n1', 'n2', 'n3'):
+            for words in (('set', '/kira/bucket-size', '1'), ('set', '/kira/shallow-bucket-size', '1'), ('apply',)):
+                r = lab.run_heddle(node, 'config', *words)
+                expect(r.returncode == 0, f'{node}: {r.stderr}')
+        for node in ('n0', 'n1', 'n2', 'n3'):
+            kill(lab.processes(node)['router'])  # which forgets its contacts
+        lab.address('n3')
+        within(30, has_prefix_only, lab)
+        text = lab.run_heddle('n0', 'path', IDENTITIES[3]).stdout
+        rows = lab.show('n0', 'path', IDENTITIES[3])['path']
+    lines = [' '.join(x.split()) for x in text.splitlines()]
+    expect(lines[0] == 'first packets:' and lines[4] == 'then:' and len(lines) == 8, text)
+    for i in range(3):
+        for line in (lines[1 + i], lines[5 + i]):
+            expect(line.startswith(f'{i + 1} {IDENTITIES[i + 1]} ') and ' ms' in line, text)
+    marked = [i for i, x in enumerate(lines) if x.endswith('overlay hop')]
+    expect(marked == [2], text)
+    expect([r['id'] for r in rows] == IDENTITIES[1:] and not any(r['first'] or r['overlay'] for r in rows), f'{rows}')
+
+
+def has_prefix_only(lab):
+    known = [c['id'] for c in lab.rows('n0', 'contacts')]
+    routes = str(lab.rows('n0', 'forwarding'))  # what the router before had left there goes after a while
+    return IDENTITIES[2] in known and IDENTITIES[3] not in known and lab.address('n3') not in routes
+
+
 def monitors(lab):
     p = lab.background('n0', lab.suite.heddle, '--state', lab.state('n0'), 'monitor', '-j')
     time.sleep(1)
@@ -260,6 +299,8 @@ def main():
         suite.case('idle readers', many_readers, lab)
         suite.case('bash completion', completion)
         suite.case('the manual names all commands', manual_names_all, lab)
+    with tempfile.TemporaryDirectory(prefix='heddle-cli-') as folder:
+        suite.case('heddle path: first packets', first_packets, suite, folder)
     if shutil.which('man') or shutil.which('mandoc'):
         suite.case('manual pages', manuals)
     else:
