@@ -421,6 +421,47 @@ def keepalived(folder, version=3, family=4):
     print(f'  keepalived is back {time.time() - began:.2f} s after our goodbye')
 
 
+def takeovers(folder, rounds, seconds, sign, *more):
+    """Times from the last sign of life of the Active to the first advertisement of the Backup, on the Backup's wire."""
+    nodes = [Gateway(x, folder) for x in 'ab']
+    for n, priority in zip(nodes, (200, 100)):
+        n.configure(*interfaces('eth0'), *virtual('eth0', 51, priority, '10.66.0.254', *more))
+    a, b = nodes
+    pcap, died = f'{folder}/takeovers.pcap', []
+    popen('b', ['tcpdump', '-i', 'eth0', '-n', '-U', '-w', pcap, 'ip proto 112 or udp port 3784'], f'{folder}/tcpdump')
+    end = time.time() + seconds
+    while len(died) < rounds and time.time() < end:
+        within(10, lambda: a.all('active') and b.all('backup') and (sign == 'vrrp' or b.routers()[0]['bfd-state'] == 'up'), 'all is well')
+        time.sleep(0.4)
+        died.append(time.time())
+        a.die()
+        time.sleep(0.6)
+        a.return_()
+    time.sleep(0.5)
+    out = subprocess.run(['tshark', '-r', pcap, '-T', 'fields', '-e', 'frame.time_epoch', '-e', 'ip.src', '-e', 'vrrp.typever'],
+                         capture_output=True, text=True).stdout
+    packets = [(float(t), source, kind) for t, source, kind in (l.split('\t') for l in out.splitlines())]
+    took = []
+    for t in died:
+        first = next(p[0] for p in packets if p[0] > t and p[1] == '10.66.0.2' and p[2] in ('0x31', '49'))
+        last = max(p[0] for p in packets if p[0] < first and p[1] == '10.66.0.1' and (p[2] != '') == (sign == 'vrrp'))
+        took.append(1000 * (first - last))
+    took.sort()
+    print(f'  {len(took)} takeovers: median {took[len(took) // 2]:.2f} ms, least {took[0]:.2f} ms, '
+          f'99 of 100 {took[-1 - len(took) // 100]:.2f} ms, most {took[-1]:.2f} ms')
+    return took
+
+
+def measure_adverts(folder):
+    took = takeovers(folder, 25, 60, 'vrrp')
+    assert 360 < took[0] and took[-1] < 366, 'not 361 ms and 5 at most'
+
+
+def measure_bfd(folder):
+    took = takeovers(folder, 40, 90, 'bfd', 'fast-detection/mode p2p')
+    assert took[-1] < 50, 'not below 50 ms'
+
+
 def guide(folder):
     """The commands of doc/guide.md, as they stand there."""
     text = open(os.path.join(os.path.dirname(__file__), '../../../doc/guide.md')).read()
@@ -456,6 +497,8 @@ CASES = {
     'keepalived2': lambda folder: keepalived(folder, version=2),
     'keepalived6': lambda folder: keepalived(folder, family=6),
     'hogs': hogs,
+    'measure-adverts': measure_adverts,
+    'measure-bfd': measure_bfd,
 }
 
 
