@@ -55,6 +55,8 @@ static const struct hd_column session_columns[] = {
     HD_COLUMN(S, state, ENUM, "local-state", .heading = "STATE", .flags = HD_SHOW,
               HD_NAMES(states)),
     HD_COLUMN(S, since_ns, AGE, "since-ms", .heading = "SINCE", MS, .flags = HD_SHOW),
+    HD_COLUMN(S, last_up_ns, AGE, "last-up-ms", .heading = "LAST UP", MS),
+    HD_COLUMN(S, last_down_ns, AGE, "last-down-ms", .heading = "LAST DOWN", MS),
     HD_COLUMN(S, remote_state, ENUM, "remote-state", .heading = "REMOTE STATE", HD_NAMES(states)),
     HD_COLUMN(S, diag, ENUM, "local-diagnostic", .heading = "WHY", .flags = HD_SHOW,
               HD_NAMES(diags)),

@@ -7,6 +7,7 @@
  */
 #include "support/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -53,7 +54,7 @@ static struct lyd_node *tree_of(const char *lines)
 static struct hd_image image_of(const char *lines)
 {
     struct lyd_node *t = tree_of(lines);
-    struct hd_image i;
+    struct hd_image i = {.secret_count = 0};
 
     if (hd_tree_check(&schema, &t, &fault) != 0 || hd_image_make(&schema, t, &i, &fault) != 0)
         fail_msg("%s: %s", fault.path, fault.message);
@@ -332,6 +333,202 @@ static void refusals_say_where_and_what(void **state)
     }
 }
 
+/* --- secrets -------------------------------------------------------------------------------------
+ */
+
+static void secrets_are_sealed(void **state)
+{
+    static const char path[] = "/key-chains/key-chain=k/key=7/key-string/keystring";
+    char folder[] = "/tmp/config-seal.XXXXXX", line[200], *sealed, *again, *json;
+    struct lyd_node *t = NULL;
+    struct hd_text text = {0};
+    struct hd_image i;
+
+    assert_non_null(mkdtemp(folder));
+    int dir = open(folder, O_RDONLY | O_DIRECTORY);
+    struct hd_seal seal = {.dir = dir}, other = {.dir = dir};
+    schema.seal = &seal;
+    snprintf(line, sizeof line, "set %s \"loom & shuttle\"", path);
+    assert_int_equal(hd_tree_seal_line(&schema, line, &sealed, &fault), 0);
+    assert_non_null(sealed);
+    assert_null(strstr(sealed, "loom"));
+    assert_int_equal(hd_tree_seal_line(&schema, line, &again, &fault), 0);
+    assert_string_equal(sealed, again); /* no difference where there is none */
+    free(again);
+    assert_int_equal(hd_tree_seal_line(&schema, sealed, &again, &fault), 0);
+    assert_null(again); /* it is sealed */
+    assert_int_equal(hd_tree_seal_line(&schema, "set " V4 "1/priority 5", &again, &fault), 0);
+    assert_null(again); /* it holds none */
+
+    /* one that comes in a whole text is sealed there */
+    t = tree_of(ETH0 KEY("k", "md5", "loom & shuttle") AUTH("10.0.0.2", "k", ""));
+    assert_int_equal(hd_seal_tree(&schema, t, &fault), 0);
+    hd_tree_print_lines(&schema, t, &text);
+    json = hd_tree_print(t);
+    assert_null(strstr(text.v, "loom"));
+    assert_null(strstr(json, "loom"));
+    assert_non_null(strstr(text.v, sealed));
+
+    /* and opened for who signs, also by the next process */
+    schema.seal = &other;
+    assert_int_equal(hd_tree_check(&schema, &t, &fault), 0);
+    assert_int_equal(hd_image_make(&schema, t, &i, &fault), 0);
+    assert_int_equal(i.secret_count, 1);
+    assert_memory_equal(i.secrets[0].bytes, "loom & shuttle", i.secrets[0].len);
+    hd_image_free(&i);
+
+    /* but not on another machine */
+    assert_int_equal(unlinkat(dir, "secret-key", 0), 0);
+    memset(&other, 0, sizeof other);
+    other.dir = dir;
+    assert_int_equal(hd_image_make(&schema, t, &i, &fault), HD_EINVAL);
+    assert_string_equal(fault.path, path);
+    assert_non_null(strstr(fault.message, "another machine"));
+    schema.seal = NULL;
+    lyd_free_all(t);
+    hd_text_free(&text);
+    free(json);
+    free(sealed);
+    close(dir);
+    rmdir(folder);
+}
+
+/* --- state ---------------------------------------------------------------------------------------
+ *
+ * What rows show has the names of the model's nodes, and what the model has is shown; both
+ * exceptions are listed, so that neither grows unseen.
+ */
+
+struct named {
+    const char *core, *list, *path;
+    const char *ours;    /* columns that no model has, between blanks */
+    const char *missing; /* nodes that no column shows: what is said elsewhere, or not kept */
+    const char *renamed; /* "column=node" */
+};
+
+static bool among(const char *words, const char *word)
+{
+    char padded[80];
+
+    snprintf(padded, sizeof padded, " %s ", word);
+    return strstr(words, padded) != NULL;
+}
+
+/* The node's name for a column: times are counted back from now in rows. */
+static const char *node_name(const struct named *n, const char *column, char *buf, size_t size)
+{
+    char key[80];
+    const char *at;
+    size_t len;
+
+    snprintf(key, sizeof key, " %s=", column);
+    at = strstr(n->renamed, key);
+    if (at)
+        snprintf(buf, size, "%.*s", (int)strcspn(at + strlen(key), " "), at + strlen(key));
+    else
+        snprintf(buf, size, "%s", column);
+    len = strlen(buf);
+    if (!at && len > 3 && strcmp(buf + len - 3, "-ms") == 0)
+        buf[len - 3] = '\0';
+    return buf;
+}
+
+static bool has_leaf(const struct lysc_node *n, const char *name)
+{
+    for (const struct lysc_node *c = NULL; (c = hd_schema_next(&schema, n, c)) != NULL;) {
+        if (c->nodetype & (LYS_LEAF | LYS_LEAFLIST)) {
+            if (strcmp(c->name, name) == 0)
+                return true;
+        } else if (has_leaf(c, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_column(const struct named *n, const struct hd_list *l, const char *leaf)
+{
+    char buf[80];
+
+    for (size_t i = 0; i < l->column_count; i++) {
+        if (strcmp(node_name(n, l->columns[i].name, buf, sizeof buf), leaf) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void each_node_is_shown(const struct named *n, const struct hd_list *l,
+                               const struct lysc_node *at)
+{
+    for (const struct lysc_node *c = NULL; (c = hd_schema_next(&schema, at, c)) != NULL;) {
+        bool state = (c->flags & LYS_CONFIG_R) || !(c->flags & LYS_CONFIG_MASK);
+        if (!(c->nodetype & (LYS_LEAF | LYS_LEAFLIST)))
+            each_node_is_shown(n, l, c);
+        else if (state && !has_column(n, l, c->name) && !among(n->missing, c->name))
+            fail_msg("no column of %s %s shows %s", n->core, n->list, c->name);
+    }
+}
+
+static void state_has_the_names_of_the_model(void **state)
+{
+    static const char instance[] =
+        "/ietf-interfaces:interfaces/interface/ietf-ip:ipv4/ietf-vrrp:vrrp/vrrp-instance";
+    static const char session[] =
+        "/ietf-routing:routing/control-plane-protocols/control-plane-protocol/ietf-bfd:bfd/"
+        "ietf-bfd-ip-sh:ip-sh/sessions/session";
+    static const struct named v[] = {
+        {"vrrp", "routers", instance,
+         " family state-since-ms bfd-state installed ifindex mac primary-address"
+         " virtual-address virtual-addresses active-interval-ms late-max-ms two-actives"
+         " bfd-switches bfd-false-switches ",
+         " ",
+         " preempt=enabled fast-detection=mode checksum=checksum-mode addresses=ipv4-address"
+         " advertise-interval-ms=advertise-interval-centi-sec up-ms=up-datetime"
+         " counting-ms=discontinuity-datetime "},
+        {"bfd", "sessions", session,
+         " ifindex since-ms polling clients configured unsolicited up-count late-count ",
+         /* create-time: with the first up; an index of its own: the discriminator; always true, or
+            follows from others: ip-encapsulation, demand-capability, remote-authenticated,
+            detection-mode; role: unsolicited */
+         " create-time session-index ip-encapsulation demand-capability remote-authenticated"
+         " detection-mode send-failed-packet-count role ",
+         " demand=demand-enabled authentication=remote-authentication-type"
+         " echo-tx-interval-ms=echo-tx-interval-in-use last-up-ms=last-up-time"
+         " last-down-ms=last-down-time "},
+        {"vrrp", "summary", "/ietf-vrrp:vrrp", " active backup initialize ",
+         /* counters by name: the list `counters` */
+         " discontinuity-datetime checksum-errors version-errors vrid-errors ip-ttl-errors ", " "},
+        {"bfd", "summary",
+         "/ietf-routing:routing/control-plane-protocols/control-plane-protocol/ietf-bfd:bfd/"
+         "summary",
+         " ", " ", " "},
+        {"vrrp", "events", "/ietf-vrrp:vrrp-new-active-event",
+         " interface family vrid old-state state last-event priority ", " ", " "},
+        {"bfd", "events", "/ietf-bfd-ip-sh:singlehop-notification", " ifindex old-state ",
+         /* who hears it knows when; the interface by its number */
+         " time-of-last-state-change session-index interface echo-enabled ", " "},
+    };
+
+    if (getenv("HEDDLE_YANG_TESTED"))
+        skip(); /* RFC 8347 has older words for some of them */
+    for (size_t i = 0; i < HD_ARRAY_LEN(v); i++) {
+        const struct hd_list *l = hd_list_named(v[i].core, v[i].list);
+        const struct lysc_node *n = lys_find_path(schema.ctx, NULL, v[i].path, 0);
+        char buf[80];
+        assert_non_null(l);
+        if (!n)
+            fail_msg("the model has no %s", v[i].path);
+        for (size_t k = 0; k < l->column_count; k++) {
+            const char *name = l->columns[k].name;
+            bool known = has_leaf(n, node_name(&v[i], name, buf, sizeof buf));
+            if (known == among(v[i].ours, name))
+                fail_msg("%s %s: %s is %s", v[i].core, v[i].list, name,
+                         known ? "in the model, too" : "in no model");
+        }
+        each_node_is_shown(&v[i], l, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +537,8 @@ int main(void)
         cmocka_unit_test(bfd_takes_every_leaf),
         cmocka_unit_test(all_types_of_authentication),
         cmocka_unit_test(refusals_say_where_and_what),
+        cmocka_unit_test(state_has_the_names_of_the_model),
+        cmocka_unit_test(secrets_are_sealed),
     };
 
     return cmocka_run_group_tests(tests, open_schema, close_schema);
