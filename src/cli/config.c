@@ -166,12 +166,30 @@ static int simple(struct hd_cli *c, json_t *args, const char *sentence)
     return finish(c, status, rows, sentence);
 }
 
+/* A secret on the command line is seen in the list of processes: "-" reads it from elsewhere. */
+static int set_from_input(struct hd_cli *c, json_t *args)
+{
+    char value[512];
+
+    if (!fgets(value, sizeof value, stdin)) {
+        json_decref(args);
+        return hd_cli_error(c, "usage", "there is no value on standard input");
+    }
+    value[strcspn(value, "\r\n")] = '\0';
+    put(args, "value", value);
+    explicit_bzero(value, sizeof value);
+    return simple(c, args, NULL);
+}
+
 static int run_set(struct hd_cli *c)
 {
     json_t *args = make("set");
+    const char *value = c->arg_count > 2 ? c->args[2] : NULL;
 
     put(args, "path", c->args[1]);
-    put(args, "value", c->arg_count > 2 ? c->args[2] : NULL);
+    if (value && strcmp(value, "-") == 0)
+        return set_from_input(c, args);
+    put(args, "value", value);
     return simple(c, args, NULL);
 }
 
@@ -353,7 +371,8 @@ static int run_return(struct hd_cli *c)
 
 static const struct verb verbs[] = {
     {"show", "[--candidate]", "what is in force, as lines", 1, 1, run_show},
-    {"set", "PATH [VALUE]", "edits: sets a value, makes an entry", 2, 3, run_set},
+    {"set", "PATH [VALUE|-]", "edits: sets a value (-: a line of input), makes an entry", 2, 3,
+     run_set},
     {"delete", "PATH", "edits: takes something away", 2, 2, run_delete},
     {"load", "FILE", "edits: JSON or lines of a file replace all", 2, 2, run_load},
     {"diff", "", "what the edits would change", 1, 1, run_diff},
