@@ -17,26 +17,6 @@ void hd_index_free(struct hd_index *x, struct hd_pool *p)
     *x = (struct hd_index){0};
 }
 
-static uint32_t entry_at(const struct hd_index *x, uint32_t at)
-{
-    return x->slots[at] - 1; /* an empty slot: HD_INDEX_END */
-}
-
-uint32_t hd_index_first(const struct hd_index *x, uint32_t hash, uint32_t *at)
-{
-    *at = 0;
-    if (x->cap == 0)
-        return HD_INDEX_END;
-    *at = hash & (x->cap - 1);
-    return entry_at(x, *at);
-}
-
-uint32_t hd_index_next(const struct hd_index *x, uint32_t *at)
-{
-    *at = (*at + 1) & (x->cap - 1);
-    return entry_at(x, *at);
-}
-
 static void place(struct hd_index *x, uint32_t hash, uint32_t entry)
 {
     uint32_t at = hash & (x->cap - 1);

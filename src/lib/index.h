@@ -35,8 +35,20 @@ typedef uint32_t hd_index_hash(const void *table, uint32_t entry);
 void hd_index_free(struct hd_index *x, struct hd_pool *p);
 
 /* First candidate for the hash, HD_INDEX_END when there is none; *at is where the walk stands. */
-uint32_t hd_index_first(const struct hd_index *x, uint32_t hash, uint32_t *at);
-uint32_t hd_index_next(const struct hd_index *x, uint32_t *at);
+static inline uint32_t hd_index_first(const struct hd_index *x, uint32_t hash, uint32_t *at)
+{
+    *at = 0;
+    if (x->cap == 0)
+        return HD_INDEX_END;
+    *at = hash & (x->cap - 1);
+    return x->slots[*at] - 1; /* an empty slot: HD_INDEX_END */
+}
+
+static inline uint32_t hd_index_next(const struct hd_index *x, uint32_t *at)
+{
+    *at = (*at + 1) & (x->cap - 1);
+    return x->slots[*at] - 1;
+}
 
 /* Adds an entry, which is not in yet: 0 or HD_ENOMEM (the index is unchanged then). */
 HD_MUST_USE int hd_index_add(struct hd_index *x, struct hd_pool *p, uint32_t entry,
