@@ -132,12 +132,15 @@ static struct kira_contact *kira_bucket_worst(struct kira_call *x, uint16_t buck
 {
     struct kira *k = x->k;
     struct kira_contact *worst = NULL;
+    bool last = bucket + 1 == k->buckets; /* it has all that share as many bits or more */
 
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
-        if ((p->flags & KIRA_CONTACT_ON_DEMAND) == 0 && kira_bucket_of(k, p->bits) == bucket &&
-            kira_contact_cost(p) > (worst == NULL ? cost : kira_contact_cost(worst)))
-            worst = p;
+        if ((last ? p->bits < bucket : p->bits != bucket) ||
+            (p->flags & KIRA_CONTACT_ON_DEMAND) != 0 || kira_contact_cost(p) <= cost)
+            continue;
+        worst = p;
+        cost = kira_contact_cost(p);
     }
     return worst;
 }

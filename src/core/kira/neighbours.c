@@ -16,10 +16,18 @@ static uint32_t kira_uln_hash(const void *core, uint32_t i)
     return kira_node_hash(((const struct kira *)core)->ulns.v[i]->node);
 }
 
+static uint64_t kira_uln_bit(uint32_t hash)
+{
+    return UINT64_C(1) << (hash >> 26);
+}
+
 struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
 {
-    uint32_t at, i = hd_index_first(&k->uln_index, kira_node_hash(node), &at);
+    uint32_t at, hash = kira_node_hash(node);
 
+    if ((k->uln_filter & kira_uln_bit(hash)) == 0)
+        return NULL;
+    uint32_t i = hd_index_first(&k->uln_index, hash, &at);
     while (i != HD_INDEX_END && k->ulns.v[i]->node != node)
         i = hd_index_next(&k->uln_index, &at);
     return i == HD_INDEX_END ? NULL : k->ulns.v[i];
@@ -78,6 +86,7 @@ static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
     if (hd_index_add(&k->uln_index, x->c->pool, k->ulns.len, kira_uln_hash, k) != 0)
         goto free_uln;
     k->ulns.len++;
+    k->uln_filter |= kira_uln_bit(kira_node_hash(node));
     return u;
 
 free_uln:
@@ -100,6 +109,9 @@ static void kira_uln_remove(struct kira_call *x, struct kira_uln *u)
         hd_index_move(&k->uln_index, kira_node_hash(k->ulns.v[last]->node), last, at);
     hd_vec_remove_swap(&k->ulns, at);
     hd_pool_free(x->c->pool, u, sizeof *u);
+    k->uln_filter = 0;
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        k->uln_filter |= kira_uln_bit(kira_node_hash(k->ulns.v[i]->node));
 }
 
 static void kira_link_model(struct kira_call *x, struct kira_link *l)

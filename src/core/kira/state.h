@@ -299,6 +299,8 @@ struct kira {
     HD_VEC(struct kira_command *) commands;
     HD_VEC(struct kira_failed_link) failed;
     struct hd_index vicinity_index, contact_index, uln_index; /* by kira_node_hash */
+    uint64_t
+        uln_filter; /* a bit for each neighbour: nearly all nodes that are asked for are none */
     uint16_t trie_free;
     uint16_t buckets;                   /* how many; the last one holds the rest */
     uint16_t in_bucket[HD_ID_BITS + 1]; /* contacts by shared bits, without on-demand */
