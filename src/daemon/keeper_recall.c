@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/keeper.h"
@@ -35,11 +36,19 @@ static int make(struct hd_keeper *k)
     return m.nfds == 0 ? 0 : HD_ELIMIT;
 }
 
+/* That of a build which knew fewer cores is of no use. */
+static bool is_whole(const struct hd_deposit *kept)
+{
+    struct stat st;
+
+    return kept != NULL && fstat(kept->fds[0], &st) == 0 && st.st_size == (off_t)HD_RECALL_BYTES;
+}
+
 void hd_keeper_recall_give(struct hd_keeper *k)
 {
     const struct hd_deposit *kept = hd_deposits_find(k, NAME);
 
-    if (kept == NULL && make(k) == 0) {
+    if (!is_whole(kept) && make(k) == 0) {
         kept = hd_deposits_find(k, NAME);
     }
     if (kept == NULL || hd_channel_send_fds(k->child[HD_ROLE_ROUTER].channel, HD_MSG_RECALL, NULL,

@@ -118,9 +118,7 @@ static int start_driver(struct hd_router_role *r)
         error = hd_driver_icmp(&r->driver, r->icmp);
     }
     if (error == 0) {
-        error = hd_router_virtuals_adopt(r);
-    }
-    if (error == 0) {
+        hd_router_virtuals_adopt(r);
         r->resumed = r->begin.adopted && adopted_something(r);
         error = start_core(r);
     }

@@ -148,7 +148,7 @@ void hd_router_offers_forget(struct hd_router_role *r);
 void hd_router_virtual_want(struct hd_router_role *r, const struct hd_virtual_change *c);
 void hd_router_virtual_found(struct hd_router_role *r, const struct hd_msg_virtual *m);
 void hd_router_virtual_done(struct hd_router_role *r, const struct hd_msg_virtual *m);
-HD_MUST_USE int hd_router_virtuals_adopt(struct hd_router_role *r);
+void hd_router_virtuals_adopt(struct hd_router_role *r);
 /* What waits for room: goes, is due, goes now or never, is of no use any more. */
 void hd_router_virtuals_flush(struct hd_router_role *r);
 hd_time hd_router_virtuals_deadline(const struct hd_router_role *r);

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/config.h"
@@ -38,7 +39,9 @@ _Static_assert(HD_RECALL_BYTES >= HEAD + (size_t)HD_CORE_COUNT * HD_CONFIG_BYTES
 
 void hd_router_recall_map(struct hd_router_role *r, int fd)
 {
-    void *at = r->recall == NULL
+    struct stat st;
+    bool whole = fstat(fd, &st) == 0 && st.st_size == (off_t)HD_RECALL_BYTES;
+    void *at = r->recall == NULL && whole
                    ? mmap(NULL, HD_RECALL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
                    : MAP_FAILED;
     if (at != MAP_FAILED) {

@@ -118,14 +118,16 @@ void hd_router_virtual_found(struct hd_router_role *r, const struct hd_msg_virtu
     r->found[r->found_count++] = *m;
 }
 
-int hd_router_virtuals_adopt(struct hd_router_role *r)
+void hd_router_virtuals_adopt(struct hd_router_role *r)
 {
-    int error = 0;
-    for (uint32_t i = 0; i < r->found_count && error == 0; i++) {
-        error = hd_driver_virtual_adopt(&r->driver, r->found[i].owner, &r->found[i].value);
+    for (uint32_t i = 0; i < r->found_count; i++) {
+        int error = hd_driver_virtual_adopt(&r->driver, r->found[i].owner, &r->found[i].value);
+        if (error < 0) {
+            hd_log_line(&r->log, HD_LOG_ERROR, "virtual-not-adopted", "number=%u error=%s",
+                        r->found[i].value.number, hd_error_name(error));
+        }
     }
     free(r->found);
     r->found = NULL;
     r->found_count = 0;
-    return error;
 }

@@ -91,11 +91,17 @@ class Gateway:
         self.options = options or ('--backend', 'none')
         self.lines = {}
         os.mkdir(self.state)
-        self.run()
+        self.begin()
 
     def run(self):
+        self.begin()
+        self.wait()
+
+    def begin(self):
         self.keeper = popen(self.x, [HEDDLED, '--foreground', '--open', '--state', self.state, '--log-level', 'info', *self.options],
                             f'{self.state}.log')
+
+    def wait(self):
         within(15, lambda: self.heddle('status'), f'{self.x} starts')
 
     def heddle(self, *arguments, check=True):
@@ -106,6 +112,7 @@ class Gateway:
 
     def configure(self, *lines):
         """Beside what was configured before: one path, one value."""
+        self.wait()
         for path, _, value in (l.partition(' ') for l in lines):
             self.lines[path] = value
         text = ''.join(f'set {path} {value}\n' for path, value in self.lines.items())
@@ -219,7 +226,7 @@ def takeover(folder):
     """One dies, and comes back; then it leaves in order, and nothing of it stays."""
     arp = [ns('a', f'cat /proc/sys/net/ipv4/conf/{i}/{s}') for i in ('eth0', 'eth1') for s in ('arp_ignore', 'arp_announce')]
     a, b = pair(folder)
-    ping = Ping(folder, 5)
+    ping = Ping(folder, 4)
     time.sleep(0.5)
     a.die()
     within(2, lambda: b.all('active'), 'the Backup takes over')
@@ -470,6 +477,7 @@ def guide(folder):
     assert len(commands) == 8, commands
     nodes = [Gateway(x, folder, '--backend', 'none', '--interface', 'none') for x in 'ab']
     for n, priority in zip(nodes, ('200', '150')):
+        n.wait()
         for c in commands:
             n.heddle(*(priority if word == '200' else word for word in c))
     a, b = nodes
