@@ -54,7 +54,7 @@ deps-bench:
 # How KIRA grows, by simulation; writes doc/results/kira-scale.md. SIZES, SEEDS, JOBS say how much.
 results:
 	test -e $(BENCH_BUILD)/build.ninja || meson setup --buildtype=release $(BENCH_BUILD)
-	ninja -j $(JOBS) -C $(BENCH_BUILD) src/sim/heddle-sim
+	ninja -j $(JOBS) -C $(BENCH_BUILD) src/sim/heddle-sim tests/sim/kira-scale
 	JOBS=$(JOBS) bench/scale.sh $(BENCH_BUILD)
 
 install: build

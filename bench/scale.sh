@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # How KIRA grows: families of networks and real maps by sizes and seeds, as tables in doc/results/kira-scale.md.
-# bench/scale.sh BUILD [FOLDER]. SIZES, SEEDS, JOBS, UNTIL_MS, FAMILIES and MAPS may be set. What is in
-# FOLDER already (plots too) is not run again, so an interrupted run goes on.
+# bench/scale.sh BUILD [FOLDER]. SIZES, SEEDS, JOBS, UNTIL_MS, FAMILIES, MAPS, COSTS (networks whose memory is told
+# by category) and REPORT may be set. What is in FOLDER already (plots too) is not run again, so an interrupted
+# run goes on.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:?usage: bench/scale.sh BUILD [FOLDER]}
 folder=${2:-/tmp/heddle-scale}
 sim=$build/src/sim/heddle-sim
-report=doc/results/kira-scale.md
+report=${REPORT:-doc/results/kira-scale.md}
 SIZES=${SIZES:-100,1000} SEEDS=${SEEDS:-3} JOBS=${JOBS:-1} UNTIL_MS=${UNTIL_MS:-24000}
 FAMILIES=${FAMILIES:-ba er nws grid torus rgg}
 topologies=../shared/topologies
 MAPS=${MAPS-$(ls $topologies/Geant2012.graphml $topologies/rf1755.graph 2>/dev/null || true)}
+COSTS=${COSTS-ba:1000,2 er:1000,4 nws:1000,4,0.1}
 options="--delay-us 1000 --until-ms $UNTIL_MS --seeds $SEEDS --jobs $JOBS"
 mkdir -p "$folder"
 failed=
@@ -20,6 +22,11 @@ failed=
 "$sim" sweep $FAMILIES $options --sizes "$SIZES" --out "$folder/families" || failed=yes
 # shellcheck disable=SC2086
 [ -z "$MAPS" ] || "$sim" sweep $MAPS $options --out "$folder/maps" || failed=yes
+for network in $COSTS; do # without checks: what the protocol and the engine cost
+    [ -s "$folder/cost-$network" ] && continue
+    "$build/tests/sim/kira-scale" "$network" --settle-s 20 --steady-s 10 --cut 100 > "$folder/cost.new" || failed=yes
+    mv "$folder/cost.new" "$folder/cost-$network"
+done
 model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
 {
     printf '# KIRA as it grows\n\n'
@@ -40,6 +47,12 @@ model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
         printf '## Real maps\n\n'
         cat "$folder/maps/table.md"
     fi
+    [ -z "$COSTS" ] || printf '## Memory by category, messages by type, speed\n\n'
+    for network in $COSTS; do
+        printf '    kira-scale %s --settle-s 20 --steady-s 10 --cut 100\n\n' "$network"
+        sed 's/^/    /' "$folder/cost-$network"
+        printf '\n'
+    done
 } > "$report"
 echo "$report; plots: $folder/families/index.html"
 [ -z "$failed" ]
