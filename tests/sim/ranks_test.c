@@ -16,7 +16,7 @@
 #define PROCESSES_MAX 3
 #define PIECE_MAX     ((size_t)64 << 20) /* of address space; touched is far less */
 #define RUN_MS        2500               /* some of the faults */
-#define PATIENCE_S    60
+#define PATIENCE_S    240
 
 struct outcome {
     uint64_t digest, events, inputs, sent, bytes, hops, changes;
