@@ -78,6 +78,8 @@ static void check_overlap(const struct hd_list *l)
 
     for (size_t i = 0; i < l->column_count; i++) {
         const struct hd_column *c = &l->columns[i];
+        if (c->type == HD_COL_IP6S)
+            continue; /* the first of them may be a column of its own: tables show that */
         for (size_t k = 0; k < column_bytes(c); k++) {
             assert_int_equal(used[c->offset + k], 0);
             used[c->offset + k] = 1;
