@@ -46,6 +46,44 @@ static const struct lysc_node *node_at(const struct hd_schema *s, const char *da
     return n > 0 && path[0] == '/' ? lys_find_path(s->ctx, NULL, path, 0) : NULL;
 }
 
+/* Adds the value of a predicate, percent-encoded where it must be; returns what follows it. */
+static const char *put_key(const char *at, char between, char *buf, size_t size, size_t *n)
+{
+    const char *quote = strpbrk(at, "'\"]");
+
+    if (!quote || *quote == ']')
+        return at + strcspn(at, "]"); /* a position */
+    *n += (size_t)snprintf(buf + *n, size - *n, "%c", between);
+    for (at = quote + 1; *at && *at != *quote && *n + 4 < size; at++)
+        *n += (size_t)snprintf(buf + *n, size - *n, strchr("/,%[]", *at) ? "%%%02X" : "%c",
+                               (unsigned char)*at);
+    return *at ? at + 1 : at;
+}
+
+/* libyang's path, /module:list[key='value']/leaf, as people write it: /list=value/leaf. */
+static void flatten(char *path, size_t size)
+{
+    char flat[sizeof((struct hd_fault *)0)->path];
+    const char *at = path;
+    size_t n = 0;
+
+    while (*at && n + 8 < sizeof flat) {
+        char between = '=';
+        size_t len = strcspn(at + (*at == '/'), "/[") + (*at == '/');
+        const char *colon = memchr(at, ':', len);
+        const char *name = colon ? colon + 1 : at + (*at == '/');
+        n += (size_t)snprintf(flat + n, sizeof flat - n, "/%.*s",
+                              (int)HD_MIN((size_t)(at + len - name), sizeof flat - n - 2), name);
+        for (at += len; *at == '[' && n + 8 < sizeof flat; between = ',') {
+            at = put_key(at + 1, between, flat, sizeof flat, &n);
+            at += *at == ']';
+        }
+        if (*at != '/')
+            break;
+    }
+    snprintf(path, size, "%s", flat);
+}
+
 static int take_fault(const struct hd_schema *s, const char *code, struct hd_fault *f)
 {
     const struct ly_err_item *e = ly_err_last(s->ctx);
@@ -61,6 +99,8 @@ static int take_fault(const struct hd_schema *s, const char *code, struct hd_fau
     node = node_at(s, place);
     if (node)
         hd_schema_expected(node, expected, sizeof expected);
+    if (node)
+        flatten(place, sizeof place);
     hd_fault_set(f, code, place, "%s%s%s", e->msg, expected[0] ? " Expected: " : "", expected);
     line = e->path ? strstr(e->path, "ine number ") : NULL;
     if (line)

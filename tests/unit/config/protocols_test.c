@@ -272,11 +272,11 @@ static void refusals_say_where_and_what(void **state)
     static const struct {
         const char *lines, *path, *says;
     } v[] = {
-        {"set " V4 "1/priority 7", "vrrp-instance", "version"},
+        {"set " V4 "1/priority 7", "ipv4/vrrp/vrrp-instance/version", "vrrp-v2, vrrp-v3"},
         {"set " V6 "1/version vrrp-v2", "vrrp-instance", "vrrp-v3"},
         {"set " V4 "1/version vrrp-v2\nset " V4 "1/fast-detection/mode p2p",
          V4 "1/fast-detection/mode", "vrrp-v3"},
-        {"set " V4 "1/version vrrp-v2\nset " V4 "1/accept-mode true", "accept-mode", "hen"},
+        {"set " V4 "1/version vrrp-v2\nset " V4 "1/accept-mode true", V4 "1/accept-mode", "hen"},
         {"set " V4 "1/version vrrp-v3\nset " V4
          "1/virtual-ipv4-addresses/virtual-ipv4-address=224.0.0.1",
          V4 "1/virtual-ipv4-addresses", "address 1 is no address"},
@@ -301,7 +301,7 @@ static void refusals_say_where_and_what(void **state)
          "twice"},
         {ETH0 "set " BFD "/ip-p2mp/heads/head=eth0,10.0.0.1",
          BFD "/ip-p2mp/heads/head=eth0,10.0.0.1/group", "multicast"},
-        {"set " MH "10.0.0.1,10.0.0.2", "session-group", "rx-ttl"},
+        {"set " MH "10.0.0.1,10.0.0.2", "/session-group/rx-ttl", "1 to 255"},
         {ETH0 "set " SH "eth0,10.0.0.2/authentication", SH "eth0,10.0.0.2/authentication",
          "missing"},
         {ETH0 KEY("k", "hmac-sha-256", "x") AUTH("10.0.0.2", "k", ""),
