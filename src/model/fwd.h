@@ -51,9 +51,9 @@ enum hd_label_act {
 };
 
 struct hd_label_value {
+    struct hd_label out; /* first: no gap between the names of an entry */
     uint8_t act;
     uint32_t adj;
-    struct hd_label out;
 };
 
 enum hd_route_act {
@@ -106,15 +106,19 @@ struct hd_label_entry {
     struct hd_label key;
     struct hd_label_value v;
     uint32_t owner_word; /* the owner's: KIRA keeps class bits */
-    hd_time owner_time;  /* the owner's: KIRA keeps the expiry */
+    uint32_t until_s;    /* the owner's: second at which it takes the label out, 0: not by time */
 };
+
+_Static_assert(sizeof(struct hd_label_entry) <= 56,
+               "a router has hundreds, next to a hub thousands");
 
 struct hd_route_entry {
     struct hd_object o;
     struct hd_route_key key;
     struct hd_route_value v;
-    uint32_t owner_word;
 };
+
+_Static_assert(sizeof(struct hd_route_entry) <= 56, "a router has hundreds");
 
 struct hd_change_queue {
     uint32_t head, tail;

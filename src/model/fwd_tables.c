@@ -275,7 +275,7 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
     struct hd_label_entry *e = &m->labels.v[index];
     if (!e->o.wanted) { /* the words belong to the owner before */
         e->owner_word = 0;
-        e->owner_time = 0;
+        e->until_s = 0;
     }
     e->v = *v;
     hd_object_want(m, HD_OBJ_LABEL, index, owner, changed);
@@ -377,8 +377,6 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
             tell_old(m, HD_OBJ_ROUTE, index);
     }
     struct hd_route_entry *e = &m->routes.v[index];
-    if (!e->o.wanted)
-        e->owner_word = 0;
     e->v = *v;
     hd_object_want(m, HD_OBJ_ROUTE, index, owner, changed);
     return 0;
@@ -422,10 +420,18 @@ const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
 
 #define SPARSE_MIN 32u /* entries below which a table stays as it is */
 
-/* Is most of the table's memory empty, by a margin that keeps it from growing right again? */
+/*
+ * Is a third of the table's memory empty, and some entries more? What has just been packed is not,
+ * although its block was rounded up, and a quarter of it has to go before it is again.
+ */
 static bool sparse(const struct hd_table_free *f, uint32_t cap)
 {
-    return cap > SPARSE_MIN && (uint64_t)f->live * 2 + SPARSE_MIN / 2 < cap;
+    return cap > SPARSE_MIN && (uint64_t)f->live + f->live / 2 + SPARSE_MIN / 2 < cap;
+}
+
+static uint32_t packed_len(const struct hd_table_free *f)
+{
+    return f->live + f->live / 8 + 2;
 }
 
 /* Without memory for the smaller table the large one stays. */
@@ -433,7 +439,7 @@ static void pack_labels(struct hd_model *m)
 {
     HD_VEC(struct hd_label_entry) packed = {0};
 
-    if (hd_vec_reserve(m->pool, &packed, m->label_free.live + m->label_free.live / 4 + 2) != 0)
+    if (hd_vec_reserve(m->pool, &packed, packed_len(&m->label_free)) != 0)
         return;
     packed.len = 1;
     for (uint32_t i = 1; i < m->labels.len; i++) {
@@ -452,7 +458,7 @@ static void pack_routes(struct hd_model *m)
 {
     HD_VEC(struct hd_route_entry) packed = {0};
 
-    if (hd_vec_reserve(m->pool, &packed, m->route_free.live + m->route_free.live / 4 + 2) != 0)
+    if (hd_vec_reserve(m->pool, &packed, packed_len(&m->route_free)) != 0)
         return;
     packed.len = 1;
     for (uint32_t i = 1; i < m->routes.len; i++) {

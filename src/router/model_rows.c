@@ -36,8 +36,8 @@ static void show_label(const struct hd_model *m, uint32_t i, struct hd_row_label
         .adj = e->v.adj,
         .expires_in_ns = HD_NEVER,
     };
-    if (e->owner_time != 0 && e->owner_time != HD_NEVER)
-        row->expires_in_ns = HD_MAX(e->owner_time - now, (hd_time)0);
+    if (e->until_s != 0)
+        row->expires_in_ns = HD_MAX(HD_SEC((hd_time)e->until_s) - now, (hd_time)0);
     show_adj(m, e->v.adj, &row->ifindex, &row->next_hop);
 }
 

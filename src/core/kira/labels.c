@@ -37,6 +37,12 @@ struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint3
     return label;
 }
 
+/* The second by which a life that begins now has ended. */
+static uint32_t kira_until(const struct kira_call *x, hd_time life)
+{
+    return (uint32_t)((x->c->now + life + HD_SEC(1) - 1) / HD_SEC(1));
+}
+
 /* A label of either counted class leaves its class. */
 static void kira_label_uncount(struct kira_call *x, const struct hd_label_entry *e)
 {
@@ -101,7 +107,7 @@ static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t le
         return false;
     }
     e->owner_word = word;
-    e->owner_time = HD_NEVER;
+    e->until_s = 0;
     return true;
 }
 
@@ -260,7 +266,7 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         prev->labels++;
         k->labels_explicit++;
     }
-    e->owner_time = x->c->now + HD_KIRA_LABEL_LIFE;
+    e->until_s = kira_until(x, HD_KIRA_LABEL_LIFE);
 }
 
 /* --- maintenance --------------------------------------------------------------------------------
@@ -277,11 +283,11 @@ void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj)
         struct hd_label key = e->key;
         struct hd_label_value v = e->v;
         uint32_t word = e->owner_word;
-        hd_time time = e->owner_time;
+        uint32_t until_s = e->until_s;
         v.adj = to_adj;
         if ((e = hd_model_label_set(m, x->c->core, &key, &v)) != NULL) {
             e->owner_word = word;
-            e->owner_time = time;
+            e->until_s = until_s;
         }
     }
 }
@@ -308,7 +314,7 @@ void kira_labels_tick(struct kira_call *x)
         if (i == 0)
             break;
         struct hd_label_entry *e = hd_model_label_at(m, i);
-        if (e->o.owner == x->c->core && e->owner_time <= x->c->now)
+        if (e->o.owner == x->c->core && e->until_s != 0 && HD_SEC((hd_time)e->until_s) <= x->c->now)
             kira_label_remove(x, e);
     }
     x->k->label_sweep = i;
@@ -340,7 +346,7 @@ void kira_labels_adopt(struct kira_call *x)
         if ((e = hd_model_label_set(m, x->c->core, &key, &v)) == NULL)
             continue;
         e->owner_word = KIRA_LABEL_EXPLICIT;
-        e->owner_time = x->c->now + HD_KIRA_ADOPT_LABELS;
+        e->until_s = kira_until(x, HD_KIRA_ADOPT_LABELS);
         x->k->labels_explicit++;
     }
 }

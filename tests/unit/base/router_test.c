@@ -353,16 +353,19 @@ static void shows_the_model(void **state)
         struct hd_label_entry *e = hd_model_label_set(m, A, &l, &v);
         assert_non_null(e);
         e->owner_word = n & 1;
-        e->owner_time = n == 1 ? 0 : n * 10;
+        e->until_s = n == 1 ? 0 : n * 10u;
     }
     while (!cursor.end) {
-        uint32_t n = hd_router_rows(f->r, HD_CORE_MODEL, HD_LIST_LABELS, &cursor, rows_of, 4, 50);
+        uint32_t n =
+            hd_router_rows(f->r, HD_CORE_MODEL, HD_LIST_LABELS, &cursor, rows_of, 4, HD_SEC(50));
         for (uint32_t i = 0; i < n; i++) {
             const struct hd_row_label *row = &rows_of[i];
             uint8_t id = row->label.b[0];
             seen |= 1u << id;
             assert_int_equal(row->explicit_setup, id & 1);
-            assert_int_equal(row->expires_in_ns, id == 1 ? HD_NEVER : id < 5 ? 0 : id * 10 - 50);
+            assert_int_equal(row->expires_in_ns, id == 1  ? HD_NEVER
+                                                 : id < 5 ? 0
+                                                          : HD_SEC(id * 10 - 50));
             assert_int_equal(row->ifindex, id == 10 ? 0 : 3);
             assert_int_equal(row->owner, A);
         }
