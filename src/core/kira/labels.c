@@ -70,15 +70,23 @@ uint32_t kira_two_hop_trust(uint32_t degree)
     return kira_two_hop_share(degree) * 3 / 4;
 }
 
-/* Of a node whose degree is not known the worse is assumed. */
+/*
+ * A node that has told nothing yet counts as no hub: it is being asked, and its answer looks at
+ * such paths again (kira_contacts_dirty_over). Else a network that starts would probe most of its
+ * paths. Of a middle that the first node did not name, or of whom not all is kept, the worse is
+ * assumed.
+ */
 bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len)
 {
     if (len != HD_KIRA_NO_SETUP_LEN)
         return len > HD_KIRA_NO_SETUP_LEN;
     const struct kira_vicinity *first = kira_vicinity_find(k, path[0]);
     const struct kira_vicinity *middle = kira_vicinity_find(k, path[1]);
-    return first == NULL || middle == NULL || !first->synched_once || middle->degree == 0 ||
-           middle->degree > kira_two_hop_trust(first->degree);
+    if (first == NULL)
+        return true;
+    if (middle == NULL)
+        return first->synched_once;
+    return middle->degree > kira_two_hop_trust(first->degree);
 }
 
 bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)

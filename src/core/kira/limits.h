@@ -81,7 +81,7 @@
 #define HD_KIRA_JOIN_VIA        3
 #define HD_KIRA_EXPLORE_FIRST   HD_MS(400)
 #define HD_KIRA_EXPLORE_LAST    HD_SEC(30)
-#define HD_KIRA_EXPLORE_REST    HD_MS(1600) /* from this interval on answers are small (0023) */
+#define HD_KIRA_EXPLORE_REST    HD_MS(1600) /* from this interval on answers are small (0027) */
 #define HD_KIRA_EXPLORE_WINDOW  8
 #define HD_KIRA_JOIN_REST       HD_SEC(10) /* the same for the join */
 #define HD_KIRA_FIND_TIMEOUT    HD_SEC(2)

@@ -8,7 +8,7 @@
  * its view at once, within a rate. Exploration looks for random IDs; it slows down by what it
  * brings: when a window of eight lookups shortens the paths by less than 2 %, the interval doubles,
  * and after one that shortens none it grows fourfold. At rest answers name few contacts, and the
- * windows are shorter (doc/decisions/0023).
+ * windows are shorter (doc/decisions/0027).
  */
 #include "core/kira/state.h"
 

@@ -10,10 +10,10 @@
  * With `few_routes`, for networks of a million simulated nodes, a contact that carries nothing has
  * no host route: its first packet goes by the bucket's contact, and is reported.
  *
- * A path is ready when its labels exist by precomputation (up to three nodes, the middle of three no
- * hub), or when a probe has confirmed them. While a contact of the last bucket is being repaired its
- * old route stays: nothing better is known, and what is lost on it brings the notices that speed the
- * repair up.
+ * A path is ready when its labels exist by precomputation (up to three nodes, the middle of three
+ * no hub), or when a probe has confirmed them. While a contact of the last bucket is being repaired
+ * its old route stays: nothing better is known, and what is lost on it brings the notices that
+ * speed the repair up.
  */
 #include "core/kira/state.h"
 

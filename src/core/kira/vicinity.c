@@ -202,7 +202,7 @@ void kira_vicinity_doubt(struct kira_call *x, hd_node node)
     if (v == NULL || v->distance != 2)
         return;
     v->synched_once = false;
-    v->degree = 0;
+    v->degree = HD_KIRA_DEGREE_UNKNOWN; /* more than anybody trusts, until it has answered */
     kira_contacts_dirty_over(x, node);
     kira_query_schedule(x);
 }

@@ -85,8 +85,7 @@ static void name(struct rig_peer *p, struct hd_id id, uint32_t ssn, uint16_t deg
     rig_send(&g, &o, p);
 }
 
-/* The middle of a path tells its degree itself, or somebody does: the worse is assumed till then.
- */
+/* The middle of a path tells its degree itself, or somebody does: it counts as small till then. */
 static void test_what_is_known_of_a_middle(void **unused)
 {
     struct hd_id middle = rig_id(0x700);
@@ -94,7 +93,7 @@ static void test_what_is_known_of_a_middle(void **unused)
     start();
     name(hub, middle, 5, HD_KIRA_DEGREE_UNKNOWN);
     rig_for(&g, HD_MS(1));
-    assert_true(needs_setup(hub, middle)); /* has not answered, and nobody knows */
+    assert_false(needs_setup(hub, middle)); /* is being asked */
     name(hub, middle, 5, 20);
     rig_for(&g, HD_MS(1));
     assert_false(needs_setup(hub, middle));
