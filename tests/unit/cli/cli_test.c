@@ -244,16 +244,28 @@ static void permission_is_explained(void **state)
     assert_int_equal(WEXITSTATUS(status), 1);
 }
 
+/* Until it has said something, 20 s at most. */
+static void monitor(const char *option)
+{
+    char args[512];
+
+    snprintf(args, sizeof args,
+             "monitor %s >%.60s/said & for i in $(seq 200); do [ -s %.60s/said ] && break; "
+             "sleep 0.1; done; kill $!; cat %.60s/said; rm %.60s/said",
+             option, bench.dir, bench.dir, bench.dir, bench.dir);
+    heddle(args);
+}
+
 static void monitor_prints_events(void **state)
 {
     json_t *o;
 
     (void)state;
-    heddle("monitor -j & sleep 0.4; kill $!");
+    monitor("-j");
     o = document();
     assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "row"), "node")), 1);
     json_decref(o);
-    heddle("monitor & sleep 0.4; kill $!");
+    monitor("");
     expect_in(r.out, "sample           node=1  up=yes\n");
 }
 

@@ -71,7 +71,9 @@ static void record(struct tape *t, size_t bytes, unsigned rounds, uint32_t refus
     }
     rig_stop(g);
     tape_end(t);
+    void *region = g->region;
     rig_end(g);
+    tape_hold(t, region);
     free(g);
 }
 
@@ -169,7 +171,7 @@ static void died_in_a_call(void **state)
     }
     hd_recorder_due(&t.recorder, now + 1); /* and never comes back */
     tape_end(&t);
-    munmap(region, size);
+    tape_hold(&t, region);
     free(room);
     struct tape_result played = tape_play(t.ring, t.bytes);
     assert_null(played.d.field);
@@ -227,7 +229,7 @@ static void edits_are_replayed(void **state)
     hd_model_periodic_count(m, 1, 7, 2);
     hd_router_due(r, 2, &fx);
     tape_end(&t);
-    munmap(region, size);
+    tape_hold(&t, region);
     free(room);
     struct tape_result played = tape_play_and_look(t.ring, t.bytes, look_at_periodics);
     assert_identical(&played);
@@ -373,7 +375,7 @@ static void too_large_states_are_counted(void **state)
     assert_int_equal(t.recorder.calls, 100);
     struct tape_result p = tape_play(t.ring, t.bytes);
     assert_string_equal(p.why, "the recording is empty");
-    munmap(region, size);
+    tape_hold(&t, region);
     free(room);
     tape_free(&t);
 }

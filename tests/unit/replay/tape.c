@@ -24,7 +24,24 @@ void tape_end(struct tape *t)
 
 void tape_free(struct tape *t)
 {
+    if (t->held != NULL)
+        munmap(t->held, t->region_bytes);
     free(t->ring);
+}
+
+/* Only that nobody else gets the addresses: replaces what is mapped there, as one step. */
+static void hold(void *region, size_t bytes)
+{
+    void *at = mmap(region, bytes, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+    assert_true(at == region);
+}
+
+void tape_hold(struct tape *t, void *region)
+{
+    hold(region, t->region_bytes);
+    t->held = region;
 }
 
 /* --- wrapped calls ---------------------------------------------------------------------------- */
@@ -196,9 +213,8 @@ struct tape_result tape_play_and_look(const void *image, size_t bytes,
     if (t.error == 0) {
         assert_true(hd_recording_same_cores(r));
         void *want = (void *)(uintptr_t)r->head.region_address;
-        void *region =
-            mmap(want, r->head.region_bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        void *region = mmap(want, r->head.region_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
         assert_true(region == want);
         void *fx = malloc(r->head.fx_bytes);
         assert_non_null(fx);
@@ -208,7 +224,7 @@ struct tape_result tape_play_and_look(const void *image, size_t bytes,
         t.skipped = p->skipped;
         if (look != NULL)
             look(p->router);
-        munmap(region, r->head.region_bytes);
+        hold(region, r->head.region_bytes);
         free(fx);
     }
     free(p);

@@ -20,6 +20,7 @@ struct tape {
     bool on;
     uint32_t refuse_in; /* one change in so many is refused; 0: none */
     struct hd_random random;
+    void *held; /* where the region was */
 };
 
 /* One at a time: the calls of whatever router are wrapped. */
@@ -27,6 +28,9 @@ void tape_begin(struct tape *t, size_t bytes, size_t region_bytes, uint32_t fx_b
 /* No more is recorded; the ring stays. */
 void tape_end(struct tape *t);
 void tape_free(struct tape *t);
+/* Takes the region away and keeps its addresses for the player: pointers in it must mean the same.
+ */
+void tape_hold(struct tape *t, void *region);
 
 struct tape_result {
     uint64_t made, skipped, compared;
@@ -37,7 +41,7 @@ struct tape_result {
     const char *why;
 };
 
-/* Plays an image of a ring to its end, or to the first difference. The region must be unmapped. */
+/* Plays an image of a ring to its end, or to the first difference. The region must be held. */
 struct tape_result tape_play(const void *image, size_t bytes);
 /* The same; then the router is shown. */
 struct tape_result tape_play_and_look(const void *image, size_t bytes,
