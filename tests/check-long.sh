@@ -3,13 +3,13 @@
 # What `make check-long` runs: the tools that take long or whose findings need a reader. Hours. Everything it
 # makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600), HEDDLE_SOAK_MINUTES
 # that of the soak (30). Single parts can be named:
-#     tests/check-long.sh [tsan] [valgrind] [labs] [tidy] [cppcheck] [analyzer] [fuzz] [soak] [bench]
+#     tests/check-long.sh [clang] [tsan] [valgrind] [labs] [tidy] [cppcheck] [analyzer] [fuzz] [soak] [bench]
 # Each line of the result is also added, with date, commit and load, to build-check/check-long.md, from which the
 # table in doc/results is made.
 set -u
 . "$(dirname "$0")/step.bash"
 
-PARTS=(tsan valgrind labs tidy cppcheck analyzer fuzz soak bench)
+PARTS=(clang tsan valgrind labs tidy cppcheck analyzer fuzz soak bench)
 for part in "$@"; do
     [[ " ${PARTS[*]} " == *" $part "* ]] || { echo "check-long: no part '$part'; parts are: ${PARTS[*]}" >&2; exit 2; }
 done
@@ -18,6 +18,11 @@ wanted() {
     [[ " ${PARTS[*]} " == *" $1 "* ]]
 }
 SAID=$OUT/check-long.md
+
+part_clang() {
+    build clang 900 'clang: build' clang || return
+    tests clang 900 'clang: unit, model tests and simulations' "$OUT/clang" 'unit model sim-few' --timeout-multiplier 4
+}
 
 part_tsan() {
     build tsan 900 'thread sanitizer: build' clang -Db_sanitize=thread -Db_lundef=false || return
@@ -73,7 +78,7 @@ part_bench() {
     tests bench 3600 'benchmarks' "$OUT/bench" bench --benchmark --num-processes 1
 }
 
-for part in tsan valgrind labs tidy cppcheck analyzer fuzz soak bench; do
+for part in clang tsan valgrind labs tidy cppcheck analyzer fuzz soak bench; do
     ! wanted "$part" || "part_$part"
 done
 finish

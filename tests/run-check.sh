@@ -19,25 +19,20 @@ if build gcc 900 'gcc: build' gcc; then
     tests unit 400 'gcc: unit, model and corpus tests' "$OUT/gcc" 'unit model fuzz' \
         --timeout-multiplier 4
 fi
-if build clang 900 'clang: build' clang; then
-    tests unit-clang 240 'clang: unit tests' "$OUT/clang" unit --timeout-multiplier 4
-fi
-# clang, because gcc's checks change its own warnings about conversions.
-if build asan 900 'address and undefined sanitizers: build' clang \
-    -Db_sanitize=address,undefined -Db_lundef=false; then
+# One build of clang's for warnings, sanitizers and fuzzing: gcc's sanitizers change its own warnings about
+# conversions. (clang without any is in check-long.sh.)
+if build sanitized 900 'clang, address and undefined sanitizers, libFuzzer: build' clang \
+    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
     # Each finding ends the program; leaks count.
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/asan" \
+    tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/sanitized" \
         'unit model fuzz sim-few' --timeout-multiplier 4
     unset ASAN_OPTIONS UBSAN_OPTIONS
-fi
-# On two processors five minutes of fuzzing altogether.
-fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-150}
-if HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
-    -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
+    # On two processors five minutes of fuzzing altogether.
+    fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-150}
     step fuzz $((fuzz_seconds + 120)) "fuzzing: $fuzz_seconds s" \
-        tests/run-fuzz.sh "$OUT/fuzz" "$fuzz_seconds" "$OUT/crashes"
+        tests/run-fuzz.sh "$OUT/sanitized" "$fuzz_seconds" "$OUT/crashes"
 fi
 if [ -z "$gcc" ]; then
     fail 'simulated scenarios, labs: nothing was built to run them'
