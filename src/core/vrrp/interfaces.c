@@ -104,29 +104,6 @@ void vrrp_interface_allow(struct vrrp *v, struct vrrp_interface *f)
 /* --- virtual routers on them -------------------------------------------------------------------
  */
 
-bool vrrp_bind(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i)
-{
-    struct vrrp_interface *f = vrrp_interface_named(v, i->c.interface);
-    unsigned family = vrrp_family_index(i->c.family);
-
-    if (f == NULL || i->interface == f)
-        return true;
-    if (f->by_vrid[family] == NULL) {
-        f->by_vrid[family] = hd_pool_alloc(c->pool, TABLE_BYTES);
-        if (f->by_vrid[family] == NULL) {
-            v->counts[VRRP_COUNT_NO_MEMORY]++;
-            return false;
-        }
-    }
-    f->by_vrid[family][i->c.vrid] = i;
-    i->interface = f;
-    if (f->users[family]++ == 0) {
-        f->open[family] = true;
-        port_effect(c, f, family, HD_FX_OPEN_PORT);
-    }
-    return true;
-}
-
 void vrrp_unbind(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i)
 {
     struct vrrp_interface *f = i->interface;
@@ -144,6 +121,31 @@ void vrrp_unbind(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i)
         hd_pool_free(c->pool, f->by_vrid[family], TABLE_BYTES);
         f->by_vrid[family] = NULL;
     }
+}
+
+bool vrrp_bind(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i)
+{
+    struct vrrp_interface *f = vrrp_interface_named(v, i->c.interface);
+    unsigned family = vrrp_family_index(i->c.family);
+
+    if (f == NULL || i->interface == f)
+        return true;
+    if (f->by_vrid[family] == NULL) {
+        f->by_vrid[family] = hd_pool_alloc(c->pool, TABLE_BYTES);
+        if (f->by_vrid[family] == NULL) {
+            v->counts[VRRP_COUNT_NO_MEMORY]++;
+            return false;
+        }
+    }
+    if (i->interface != NULL) /* another one of that name: names move between interfaces */
+        vrrp_unbind(v, c, i);
+    f->by_vrid[family][i->c.vrid] = i;
+    i->interface = f;
+    if (f->users[family]++ == 0) {
+        f->open[family] = true;
+        port_effect(c, f, family, HD_FX_OPEN_PORT);
+    }
+    return true;
 }
 
 static void mark_all_on(struct vrrp *v, const struct vrrp_interface *f, enum hd_vrrp_last cause)
