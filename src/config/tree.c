@@ -128,11 +128,42 @@ int hd_tree_read(const struct hd_schema *s, const char *json, struct lyd_node **
     return take_fault(s, "invalid", f);
 }
 
+/* Keys and entries of leaf-lists stand in paths, where either kind of quotes encloses them. */
+static bool fits_a_path(const struct lyd_node *n)
+{
+    if (n->schema->nodetype != LYS_LEAFLIST && !lysc_is_key(n->schema))
+        return true;
+    const char *value = lyd_get_value(n);
+    return strchr(value, '"') == NULL || strchr(value, '\'') == NULL;
+}
+
+static int check_paths(const struct lyd_node *tree, struct hd_fault *f)
+{
+    const struct lyd_node *top, *n;
+
+    LY_LIST_FOR(tree, top)
+    {
+        LYD_TREE_DFS_BEGIN(top, n)
+        {
+            if (!fits_a_path(n)) {
+                char *path = lyd_path(lyd_parent(n), LYD_PATH_STD, NULL, 0);
+                int error = hd_fault_set(f, "invalid", path,
+                                         "a %s holds both kinds of quotes, which no path can",
+                                         n->schema->name);
+                free(path);
+                return error;
+            }
+            LYD_TREE_DFS_END(top, n);
+        }
+    }
+    return 0;
+}
+
 int hd_tree_check(const struct hd_schema *s, struct lyd_node **tree, struct hd_fault *f)
 {
     ly_err_clean(s->ctx, NULL);
     if (lyd_validate_all(tree, s->ctx, LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS)
-        return 0;
+        return check_paths(*tree, f);
     return take_fault(s, "invalid", f);
 }
 
