@@ -15,13 +15,6 @@ void hd_addresses_init(struct hd_addresses *t, void *user,
     *t = (struct hd_addresses){.user = user, .changed = changed};
 }
 
-void hd_addresses_free(struct hd_addresses *t)
-{
-    free(t->v);
-    t->v = NULL;
-    t->len = t->cap = 0;
-}
-
 /* The same address may be on several interfaces, and with several prefixes on one: the last one
  * told counts. */
 static struct hd_address_entry *find(struct hd_addresses *t, const struct hd_address_facts *f)

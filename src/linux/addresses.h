@@ -25,7 +25,6 @@ struct hd_addresses {
 
 void hd_addresses_init(struct hd_addresses *t, void *user,
                        void (*changed)(void *user, const struct hd_in_address *a));
-void hd_addresses_free(struct hd_addresses *t);
 
 /* One that is there, or gone; tells it if it is news. */
 void hd_addresses_take(struct hd_addresses *t, const struct hd_address_facts *f);

@@ -78,12 +78,6 @@ static void forget(struct hd_virtual_table *t, struct hd_virtual_link *l)
     t->refusals_stale = true;
 }
 
-void hd_virtual_free(struct hd_virtual_table *t)
-{
-    free(t->v);
-    *t = (struct hd_virtual_table){0};
-}
-
 static int find_in(const struct hd_ip6 *v, unsigned count, const struct hd_ip6 *a)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -105,7 +99,8 @@ static bool wants(const struct hd_virtual_link *l, const struct hd_ip6 *a)
            find_in(l->wanted.addresses, l->wanted.count, a) >= 0;
 }
 
-bool hd_virtual_whole(const struct hd_virtual_link *l)
+/* Whether all that is wanted is there. */
+static bool is_whole(const struct hd_virtual_link *l)
 {
     if (!l->asked || l->own_mac != (l->wanted.own_mac != 0) ||
         l->active != (l->wanted.active != 0) || (!l->own_mac && l->ifindex == 0)) {
@@ -122,7 +117,7 @@ bool hd_virtual_whole(const struct hd_virtual_link *l)
 void hd_virtual_value_of(const struct hd_virtual_link *l, struct hd_virtual_value *v)
 {
     *v = l->wanted;
-    if (hd_virtual_whole(l)) {
+    if (is_whole(l)) {
         return;
     }
     v->active = l->active;
@@ -411,7 +406,7 @@ uint32_t hd_virtual_repair(struct hd_virtual_table *t, struct hd_rtnl *n)
     uint32_t repaired = 0;
 
     for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
-        if (l->asked && !hd_virtual_whole(l)) {
+        if (l->asked && !is_whole(l)) {
             repaired += realise(t, n, l) == 0;
         }
     }

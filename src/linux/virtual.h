@@ -76,13 +76,10 @@ uint32_t hd_virtual_repair(struct hd_virtual_table *t, struct hd_rtnl *n);
 HD_MUST_USE int hd_virtual_settle(struct hd_virtual_table *t);
 /* Removes all. */
 void hd_virtual_del_all(struct hd_virtual_table *t, struct hd_rtnl *n);
-void hd_virtual_free(struct hd_virtual_table *t);
 
 /* The entry of this name, NULL when there is none. */
 struct hd_virtual_link *hd_virtual_find(struct hd_virtual_table *t, uint8_t owner, uint32_t ifindex,
                                         uint8_t family, uint8_t number);
-/* Whether all that is wanted is there. */
-bool hd_virtual_whole(const struct hd_virtual_link *l);
 /* What a router that comes new should take for installed. */
 void hd_virtual_value_of(const struct hd_virtual_link *l, struct hd_virtual_value *v);
 

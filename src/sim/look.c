@@ -41,11 +41,6 @@ hd_time hd_sim_now(const struct hd_sim *s)
     return w != NULL ? w->now : s->now;
 }
 
-bool hd_sim_is_here(const struct hd_sim *s, uint32_t node)
-{
-    return sim_is_here(s, node);
-}
-
 uint32_t hd_sim_node_count(const struct hd_sim *s)
 {
     return s->node_count;

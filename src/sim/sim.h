@@ -160,8 +160,6 @@ bool hd_sim_run_checked(struct hd_sim *s, hd_time until);
  * order of nodes. The array has room for it. Alone: nothing happens.
  */
 void hd_sim_gather(const struct hd_sim *s, void *array, size_t item, uint32_t *count);
-/* Whether the router of this node is in this process. */
-bool hd_sim_is_here(const struct hd_sim *s, uint32_t node);
 
 /* A number over all events processed so far: equal runs, equal numbers. */
 uint64_t hd_sim_digest(const struct hd_sim *s);

@@ -476,8 +476,6 @@ void kira_vicinity_refresh(struct kira_call *x);
 /* Our number steps: its list tells of each neighbour whether it is a hub. */
 void kira_hubs_told(struct kira *k);
 bool kira_vicinity_has_edge(struct kira *k, hd_node a, hd_node b);
-/* How many nodes at two hops are kept over each neighbour. */
-uint32_t kira_ring_share(const struct kira *k);
 /* The neighbour over which a node at two hops is reached, of several that with the smallest
  * identifier; 0: none. */
 hd_node kira_two_hop_via(struct kira_call *x, hd_node node);

@@ -130,7 +130,8 @@ static bool kira_chosen(struct kira_call *x, hd_node node, uint32_t share, uint3
     return (uint64_t)h * of >> 32 < share;
 }
 
-uint32_t kira_ring_share(const struct kira *k)
+/* How many nodes at two hops are kept over each neighbour. */
+static uint32_t kira_ring_share(const struct kira *k)
 {
     uint32_t share = HD_KIRA_RING_MAX / HD_MAX(k->ulns.len, 1u);
 
