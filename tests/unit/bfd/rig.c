@@ -88,13 +88,22 @@ static bool is_ip4(const struct hd_ip6 *a)
     return a->b[0] == 0 && a->b[10] == 0xff;
 }
 
+static bool is_lost(struct rig *g, unsigned from, unsigned to, const struct rig_packet *p)
+{
+    struct rig_node *n = &g->node[from];
+    bool lost =
+        hd_random_below(&g->random, 1000) < g->loss && (g->at_most == 0 || n->lost < g->at_most);
+
+    n->lost = lost ? n->lost + 1 : 0;
+    n->lost_all += lost;
+    return lost || (g->lose != NULL && g->lose(g, from, to, p));
+}
+
 static void fly(struct rig *g, unsigned from, unsigned to, struct rig_packet p)
 {
     struct rig_node *n = &g->node[from];
 
-    if (n->gone || g->node[to].gone || g->node[to].r == NULL ||
-        hd_random_below(&g->random, 1000) < g->loss ||
-        (g->lose != NULL && g->lose(g, from, to, &p)))
+    if (n->gone || g->node[to].gone || g->node[to].r == NULL || is_lost(g, from, to, &p))
         return;
     p.at = g->now + g->delay;
     p.to = (uint8_t)to;

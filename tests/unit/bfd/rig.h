@@ -55,6 +55,8 @@ struct rig_node {
     hd_time sent_at[RIG_LOG]; /* ring of departures */
     uint8_t last[64];         /* the last packet that left */
     uint8_t last_len;
+    unsigned lost;     /* in a row */
+    unsigned lost_all; /* of its packets */
     struct hd_bfd_row_event events[RIG_LOG];
     hd_time event_at[RIG_LOG];
     unsigned event_count;
@@ -67,8 +69,9 @@ struct rig {
     hd_time now, delay;
     uint64_t order;
     unsigned nodes;
-    unsigned loss; /* of a thousand */
-    uint8_t hops;  /* between any two */
+    unsigned loss;    /* of a thousand */
+    unsigned at_most; /* so many in a row from one node at most; 0: any number */
+    uint8_t hops;     /* between any two */
     bool (*lose)(struct rig *g, unsigned from, unsigned to, const struct rig_packet *p);
     struct hd_random random;
     struct rig_packet packets[RIG_PACKETS];
