@@ -26,9 +26,11 @@ if build sanitized 900 'clang, address and undefined sanitizers, libFuzzer: buil
     # Each finding ends the program; leaks count.
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    # Threads have a sanitizer of their own in check-long.sh.
+    export HD_ROUNDS=1
     tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/sanitized" \
         'unit model fuzz sim-few' --timeout-multiplier 4
-    unset ASAN_OPTIONS UBSAN_OPTIONS
+    unset ASAN_OPTIONS UBSAN_OPTIONS HD_ROUNDS
     # On two processors five minutes of fuzzing altogether.
     fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-150}
     step fuzz $((fuzz_seconds + 120)) "fuzzing: $fuzz_seconds s" \
@@ -39,7 +41,8 @@ if [ -z "$gcc" ]; then
 else
     tests sim 900 'simulated scenarios' "$OUT/gcc" sim --timeout-multiplier 3
     if [ "$(id -u)" = 0 ]; then
-        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 2 \
+        # They wait more than they work, those apart that run alone.
+        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 3 \
             --timeout-multiplier 2
     else
         skip 'labs in network namespaces: need root'

@@ -16,13 +16,17 @@ check_format() {
 
 # The licence stands in the first two lines; below bpf/ it is another one (LICENSES/README.md).
 check_spdx() {
-    { c_files; git ls-files -- '*.py' '*.sh'; } | sort -u | while read -r f; do
-        case $f in
-        bpf/* | *.bpf.c) want='(GPL-2.0-only OR BSD-2-Clause)|GPL-2.0-only OR BSD-2-Clause' ;;
-        *) want='Apache-2.0' ;;
-        esac
-        head -n 2 "$f" | grep -Eq "SPDX-License-Identifier: ($want)" || echo "$f: no SPDX line with $want"
-    done | { ! grep .; }
+    { c_files; git ls-files -- '*.py' '*.sh'; } | sort -u | xargs awk '
+        FNR == 1 {
+            want = FILENAME ~ /^bpf\/|\.bpf\.c$/ ? "(\\(GPL-2.0-only OR BSD-2-Clause\\)|GPL-2.0-only OR BSD-2-Clause)" : "Apache-2.0"
+            said = 0
+        }
+        FNR <= 2 && $0 ~ "SPDX-License-Identifier: " want { said = 1 }
+        FNR == 2 {
+            if (!said) { print FILENAME ": no SPDX line with " want; bad = 1 }
+            nextfile
+        }
+        END { exit bad }'
 }
 
 check_words() {
@@ -35,11 +39,10 @@ check_words() {
 
 # Files below 800 lines, each with an essay at its top.
 check_size() {
-    c_files | while read -r f; do
-        lines=$(wc -l < "$f")
-        [ "$lines" -le 800 ] || echo "$f: $lines lines: two concerns in one file"
-        sed -n 2p "$f" | grep -q '^/\*' || echo "$f: line 2 begins no comment that says what the file is"
-    done | { ! grep .; }
+    c_files | xargs awk '
+        FNR == 2 && !/^\/\*/ { print FILENAME ": line 2 begins no comment that says what the file is"; bad = 1 }
+        FNR == 801 { print FILENAME ": more than 800 lines: two concerns in one file"; bad = 1 }
+        END { exit bad }'
 }
 
 case ${1:-} in
