@@ -216,6 +216,8 @@ HD_MUST_USE int hd_model_route_set(struct hd_model *m, uint8_t owner,
 struct hd_route_entry *hd_model_route_find(const struct hd_model *m,
                                            const struct hd_route_key *key);
 void hd_model_route_del(struct hd_model *m, const struct hd_route_key *key);
+/* Member by member: there is padding between them. */
+bool hd_route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b);
 /* Longest match over the wanted routes; NULL when none matches. */
 const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
                                                    const struct hd_ip6 *to);

@@ -299,7 +299,7 @@ void hd_model_label_del(struct hd_model *m, const struct hd_label *key)
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
-static bool route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b)
+bool hd_route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b)
 {
     return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj &&
            memcmp(&a->out, &b->out, sizeof a->out) == 0;
@@ -372,7 +372,7 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
             return made;
         index = (uint32_t)made;
     } else {
-        changed = !route_value_equal(&m->routes.v[index].v, v);
+        changed = !hd_route_value_equal(&m->routes.v[index].v, v);
         if (changed)
             tell_old(m, HD_OBJ_ROUTE, index);
     }

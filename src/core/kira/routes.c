@@ -42,7 +42,7 @@ static void kira_route_set(struct kira_call *x, const struct hd_route_key *key,
 {
     const struct hd_route_entry *old = hd_model_route_find(x->c->model, key);
 
-    if (old == NULL || memcmp(&old->v, v, sizeof *v) != 0)
+    if (old == NULL || !hd_route_value_equal(&old->v, v))
         x->k->last_route_change = x->c->now;
     if (hd_model_route_set(x->c->model, x->c->core, key, v) != 0)
         kira_no_memory(x);

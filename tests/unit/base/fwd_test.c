@@ -328,6 +328,33 @@ static void too_many_in_flight(void **state)
     assert_true(hd_model_label_find(m, &l)->o.installed);
 }
 
+/* What lies between the members of a route's value has no say. */
+static void values_without_padding(void **state)
+{
+    struct hd_route_value a, b, c;
+
+    (void)state;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0xff, sizeof b);
+    a.act = b.act = HD_ROUTE_ENCAP;
+    a.mtu = b.mtu = 1400;
+    a.adj = b.adj = 3;
+    a.out = b.out = (struct hd_label){{9}};
+    assert_true(hd_route_value_equal(&a, &b));
+    c = b;
+    c.act = HD_ROUTE_DIRECT;
+    assert_false(hd_route_value_equal(&a, &c));
+    c = b;
+    c.mtu = 0;
+    assert_false(hd_route_value_equal(&a, &c));
+    c = b;
+    c.adj = 4;
+    assert_false(hd_route_value_equal(&a, &c));
+    c = b;
+    c.out.b[HD_ID_BYTES - 1] = 1;
+    assert_false(hd_route_value_equal(&a, &c));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(adopts_and_sweeps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(longest_match, set_up, tear_down),
+        cmocka_unit_test(values_without_padding),
         cmocka_unit_test_setup_teardown(too_many_in_flight, set_up, tear_down),
     };
 
