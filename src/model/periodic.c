@@ -106,7 +106,7 @@ int hd_model_periodic_add(struct hd_model *m, uint8_t owner, const struct hd_per
 
     if (index < 0)
         return index;
-    struct hd_periodic *p = slot_at(m, (uint32_t)index);
+    struct hd_periodic *p = &m->live->periodics.v[index];
     p->o.owner = owner;
     p->v = *v;
     enqueue(m->live, (uint32_t)index);
@@ -120,7 +120,7 @@ int hd_model_adopt_periodic(struct hd_model *m, uint8_t owner, uint32_t index,
 
     if (taken < 0)
         return taken;
-    struct hd_periodic *p = slot_at(m, index);
+    struct hd_periodic *p = &m->live->periodics.v[index];
     p->o.owner = owner;
     p->o.adopted = p->o.installed = p->o.present = 1;
     p->v = *v;

@@ -64,14 +64,25 @@ static bool same_name(const struct hd_virtual_value *a, uint32_t ifindex, uint8_
     return a->ifindex == ifindex && a->family == family && a->number == number;
 }
 
+/* The first wanted one behind this index, which becomes its own; NULL behind the last. */
+static struct hd_virtual *wanted_after(const struct hd_model *m, uint32_t *index)
+{
+    struct hd_virtual *x;
+
+    while ((x = slot_at(m, ++*index)) != NULL)
+        if (x->o.wanted)
+            return x;
+    return NULL;
+}
+
 static uint32_t find_adopted(const struct hd_model *m, uint8_t owner, uint32_t ifindex,
                              uint8_t family, uint8_t number)
 {
-    for (uint32_t i = 0; (i = hd_model_virtual_next(m, i)) != 0;) {
-        const struct hd_virtual *x = slot_at(m, i);
+    const struct hd_virtual *x;
+
+    for (uint32_t i = 0; (x = wanted_after(m, &i)) != NULL;)
         if (x->o.adopted && x->o.owner == owner && same_name(&x->v, ifindex, family, number))
             return i;
-    }
     return 0;
 }
 
@@ -95,7 +106,7 @@ int hd_model_adopt_virtual(struct hd_model *m, uint8_t owner, const struct hd_vi
 
     if (index < 0)
         return index;
-    struct hd_virtual *x = slot_at(m, (uint32_t)index);
+    struct hd_virtual *x = &m->virtuals->v.v[index];
     x->o.adopted = x->o.installed = x->o.present = 1;
     return 0;
 }
@@ -139,18 +150,15 @@ const struct hd_virtual *hd_model_virtual_adopted(const struct hd_model *m, uint
 
 uint32_t hd_model_virtual_next(const struct hd_model *m, uint32_t after)
 {
-    uint32_t len = m->virtuals != NULL ? m->virtuals->v.len : 0;
-
-    for (uint32_t i = after + 1; i < len; i++)
-        if (m->virtuals->v.v[i].o.wanted)
-            return i;
-    return 0;
+    return wanted_after(m, &after) != NULL ? after : 0;
 }
 
 void hd_model_virtual_sweep(struct hd_model *m, uint8_t owner)
 {
-    for (uint32_t i = 0; (i = hd_model_virtual_next(m, i)) != 0;)
-        if (slot_at(m, i)->o.adopted && slot_at(m, i)->o.owner == owner)
+    const struct hd_virtual *x;
+
+    for (uint32_t i = 0; (x = wanted_after(m, &i)) != NULL;)
+        if (x->o.adopted && x->o.owner == owner)
             hd_model_virtual_del(m, i);
 }
 
@@ -163,7 +171,7 @@ bool hd_model_virtual_pull(struct hd_model *m, struct hd_virtual_change *c)
     if (t == NULL || t->queue.head == 0)
         return false;
     uint32_t index = t->queue.head;
-    struct hd_virtual *x = slot_at(m, index);
+    struct hd_virtual *x = &t->v.v[index];
     t->queue.head = x->o.next;
     if (t->queue.head == 0)
         t->queue.tail = 0;
