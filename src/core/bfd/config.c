@@ -319,11 +319,13 @@ static int copy_listen(struct hd_ctx *c, const struct parts *p, struct hd_bfd_li
 {
     size_t size = p->listen_count * sizeof **out;
 
-    *out = p->listen_count != 0 ? hd_pool_alloc(c->pool, size) : NULL;
-    if (p->listen_count != 0 && *out == NULL)
+    *out = NULL;
+    if (size == 0)
+        return 0;
+    *out = hd_pool_alloc(c->pool, size);
+    if (*out == NULL)
         return HD_ENOMEM;
-    if (size != 0)
-        memcpy(*out, p->listen, size);
+    memcpy(*out, p->listen, size);
     return 0;
 }
 

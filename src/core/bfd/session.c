@@ -494,23 +494,31 @@ static bool same_path(const struct bfd_session *s, const struct hd_periodic *p, 
            hd_ip6_equal(&p->v.to, &s->remote) && hd_ip6_equal(&p->v.from, &s->local);
 }
 
+/* The index of what a predecessor of this process sends for this session, and what it says; or 0.
+ */
+static uint32_t find_predecessor(const struct hd_ctx *c, const struct bfd_session *s,
+                                 struct bfd_packet *was)
+{
+    for (uint32_t i = 0; (i = hd_model_periodic_next(c->model, i)) != 0;) {
+        const struct hd_periodic *p = hd_model_periodic(c->model, i);
+        if (same_path(s, p, c->core) && p->v.len == BFD_BYTES &&
+            bfd_read(p->v.bytes, BFD_BYTES, was) == BFD_OK)
+            return i;
+    }
+    return 0;
+}
+
 /* Goes on where a predecessor of this process was: its packets are still being sent. */
 static bool resume(struct hd_ctx *c, struct bfd_session *s)
 {
-    struct hd_periodic *p = NULL;
     struct bfd_packet was;
+    uint32_t index = find_predecessor(c, s, &was);
 
-    for (uint32_t i = 0; (i = hd_model_periodic_next(c->model, i)) != 0;) {
-        p = hd_model_periodic(c->model, i);
-        if (same_path(s, p, c->core) && p->v.len == BFD_BYTES &&
-            bfd_read(p->v.bytes, BFD_BYTES, &was) == BFD_OK) {
-            s->periodic = i;
-            break;
-        }
-    }
-    if (s->periodic == 0)
+    if (index == 0)
         return false;
+    struct hd_periodic *p = hd_model_periodic(c->model, index);
     p->o.adopted = 0;
+    s->periodic = index;
     s->local_discr = was.my_discr;
     s->remote_discr = was.your_discr;
     s->desired_tx_us = was.desired_tx_us;
