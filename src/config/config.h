@@ -48,6 +48,7 @@ struct hd_bound {
     uint8_t kind;   /* enum hd_bound_kind */
     uint8_t read;   /* how a leaf's value is read: see image.c */
     int16_t list;   /* index in the config's lists; -1: the head */
+    const struct hd_config *of;
     const struct hd_column *column;
 };
 

@@ -24,6 +24,7 @@ struct rows {
 };
 
 struct builder {
+    const struct hd_config *c; /* NULL behind the last one */
     uint8_t *head;
     bool present;
     uint32_t roots;
@@ -32,7 +33,7 @@ struct builder {
 
 struct walk {
     const struct hd_schema *s;
-    struct builder *b; /* one per configuration */
+    struct builder *b; /* HD_CONFIGS_MAX of them, one per configuration */
     struct hd_fault *f;
 };
 
@@ -103,7 +104,7 @@ static int no_place(struct walk *w, const struct lyd_node *n)
 /* The row that a leaf of this list belongs to: the one begun last. */
 static void *row_of(struct walk *w, const struct hd_bound *b)
 {
-    const struct hd_config *c = hd_config_at(b->config);
+    const struct hd_config *c = b->of;
     struct builder *to = &w->b[b->config];
 
     if (b->list < 0)
@@ -181,7 +182,7 @@ static int walk_nodes(struct walk *w, const struct lyd_node *n);
 
 static int take_list(struct walk *w, const struct hd_bound *b, const struct lyd_node *n)
 {
-    const struct hd_config *c = hd_config_at(b->config);
+    const struct hd_config *c = b->of;
     void *row = add_row(&w->b[b->config], c, (uint32_t)b->list, n);
 
     if (!row)
@@ -195,7 +196,7 @@ static int take_inner(struct walk *w, const struct hd_bound *b, const struct lyd
     int error = 0;
 
     if (b && b->kind == HD_BOUND_ROOT) {
-        w->b[b->config].present |= !hd_config_at(b->config)->by_rows;
+        w->b[b->config].present |= !b->of->by_rows;
         w->b[b->config].roots++;
     } else if (b) {
         error = take_leaf(w, b, n); /* the presence of a container */
@@ -349,12 +350,14 @@ static int sort_all(const struct hd_config *c, struct builder *b, struct hd_faul
 static int wrong(const struct hd_schema *s, const struct hd_config *c, const struct builder *b,
                  const struct hd_config_rows *r, struct hd_fault *f)
 {
+    const struct rows *rows = r->wrong_list >= 0 ? &b->rows[r->wrong_list] : NULL;
+    bool in_a_list = rows && r->wrong_row < rows->count;
     char path[400] = "", whole[512];
 
-    if (r->wrong_list >= 0)
-        hd_config_path_write(s, b->rows[r->wrong_list].nodes[r->wrong_row], path, sizeof path);
-    snprintf(whole, sizeof whole, "%s%s%s", r->wrong_list >= 0 ? path : c->root,
-             r->wrong_leaf ? "/" : "", r->wrong_leaf ? r->wrong_leaf : "");
+    if (in_a_list)
+        hd_config_path_write(s, rows->nodes[r->wrong_row], path, sizeof path);
+    snprintf(whole, sizeof whole, "%s%s%s", in_a_list ? path : c->root, r->wrong_leaf ? "/" : "",
+             r->wrong_leaf ? r->wrong_leaf : "");
     return hd_fault_set(f, "invalid", whole, "%s", r->why);
 }
 
@@ -433,8 +436,10 @@ static void add_needed(struct hd_image *i)
 
 static int begin(struct builder *b)
 {
-    for (size_t i = 0; hd_config_at(i); i++) {
-        const struct hd_config *c = hd_config_at(i);
+    const struct hd_config *c;
+
+    for (size_t i = 0; i < HD_CONFIGS_MAX && (c = hd_config_at(i)) != NULL; i++) {
+        b[i].c = c;
         b[i].head = calloc(1, c->head->row_size);
         if (!b[i].head)
             return HD_ENOMEM;
@@ -446,18 +451,16 @@ static int begin(struct builder *b)
 
 static void end(struct builder *b)
 {
-    for (size_t k = 0; k < HD_CONFIGS_MAX; k++) {
-        const struct hd_config *c = hd_config_at(k);
+    for (size_t k = 0; k < HD_CONFIGS_MAX && b[k].c; k++) {
+        const struct hd_config *c = b[k].c;
         free(b[k].head);
-        for (uint32_t n = 0; c && n < c->list_count; n++) {
+        for (uint32_t n = 0; n < c->list_count; n++) {
             struct rows *r = &b[k].rows[n];
             if (c->lists[n].keep != 0 && r->v)
                 hd_seal_wipe(r->v, r->cap * c->lists[n].rows->row_size); /* secrets */
             free(r->v);
             free(r->nodes);
         }
-        if (!c)
-            break;
     }
 }
 
@@ -466,23 +469,21 @@ int hd_image_make(const struct hd_schema *s, const struct lyd_node *tree, struct
 {
     struct builder *b = calloc(HD_CONFIGS_MAX, sizeof *b);
     struct walk w = {.s = s, .b = b, .f = f};
-    int error = 0;
+    int error;
 
     memset(i, 0, sizeof *i);
+    if (!b)
+        return no_memory(f);
     i->secrets = calloc(HD_CONFIG_SECRETS_MAX, sizeof *i->secrets);
-    if (!b || !i->secrets || begin(b) != 0)
-        error = no_memory(f);
-    if (error == 0)
-        error = walk_nodes(&w, tree);
-    for (size_t k = 0; hd_config_at(k) && error == 0; k++) {
-        error = sort_all(hd_config_at(k), &b[k], f);
+    error = i->secrets && begin(b) == 0 ? walk_nodes(&w, tree) : no_memory(f);
+    for (size_t k = 0; k < HD_CONFIGS_MAX && b[k].c && error == 0; k++) {
+        error = sort_all(b[k].c, &b[k], f);
         if (error == 0)
-            error = finish(s, hd_config_at(k), &b[k], i, f);
+            error = finish(s, b[k].c, &b[k], i, f);
         if (error == 0)
-            error = join(hd_config_at(k), &b[k], &i->part[k], f);
+            error = join(b[k].c, &b[k], &i->part[k], f);
     }
-    if (b)
-        end(b);
+    end(b);
     free(b);
     if (error != 0)
         hd_image_free(i);
@@ -527,11 +528,11 @@ static void compare_rows(const struct hd_config_list *list, struct side a, struc
         const uint8_t *x = i < a.count ? a.rows + i * size : NULL;
         const uint8_t *y = k < b.count ? b.rows + k * size : NULL;
         int order;
-        if (i < a.count && k < b.count && memcmp(x, y, size) == 0) {
+        if (x && y && memcmp(x, y, size) == 0) {
             i++, k++;
             continue;
         }
-        order = i == a.count ? 1 : k == b.count ? -1 : compare_keys(l, x, y);
+        order = !x ? 1 : !y ? -1 : compare_keys(l, x, y);
         c->removed += order < 0;
         c->added += order > 0;
         c->changed += order == 0;

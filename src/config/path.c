@@ -252,13 +252,13 @@ static void put_encoded(struct writer *w, const char *value)
 /* A name alone says which node is meant, unless another one of that name comes before it. */
 static void put_name(const struct hd_schema *s, const struct lysc_node *node, struct writer *w)
 {
-    const struct lysc_node *parent = lysc_data_parent(node);
+    const char *name = node->name;
 
-    if (hd_schema_child(s, parent, node->name, strlen(node->name)) != node) {
+    if (hd_schema_child(s, lysc_data_parent(node), name, strlen(name)) != node) {
         put_text(w, node->module->name);
         put_char(w, ':');
     }
-    put_text(w, node->name);
+    put_text(w, name);
 }
 
 static void put_node(const struct hd_schema *s, const struct lyd_node *node, struct writer *w)

@@ -215,6 +215,7 @@ bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node
 {
     void *at = (uint8_t *)row + c->offset;
     const struct lyd_value *v;
+    const char *text;
 
     if (way == HD_READ_PRESENCE) {
         *(uint8_t *)at = 1;
@@ -240,6 +241,7 @@ bool hd_read_value(uint8_t way, const struct hd_column *c, const struct lyd_node
         return true;
     }
     default:
-        return store_text(c, row, lyd_get_value(n));
+        text = lyd_get_value(n);
+        return text && store_text(c, row, text);
     }
 }

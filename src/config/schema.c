@@ -134,7 +134,8 @@ static struct hd_bound *bind_node(struct hd_schema *s, const char *path)
     return b;
 }
 
-static int bind_columns(struct hd_schema *s, uint8_t config, int16_t list, const char *below,
+/* The columns of a list or of the head, which `as` says, below that path. */
+static int bind_columns(struct hd_schema *s, struct hd_bound as, const char *below,
                         const struct hd_list *rows, struct hd_fault *f)
 {
     for (size_t i = 0; i < rows->column_count; i++) {
@@ -146,7 +147,9 @@ static int bind_columns(struct hd_schema *s, uint8_t config, int16_t list, const
         struct hd_bound *b = bind_node(s, path);
         if (!b)
             return no_node(f, path);
-        *b = (struct hd_bound){.config = config, .kind = HD_BOUND_LEAF, .list = list, .column = c};
+        *b = as;
+        b->kind = HD_BOUND_LEAF;
+        b->column = c;
         b->read = hd_read_way(lys_find_path(s->ctx, NULL, path, 0), c);
         if (b->read == HD_READ_NONE)
             return hd_fault_set(f, "internal", path, "no way from this type to its column");
@@ -162,21 +165,21 @@ static int bind_config(struct hd_schema *s, uint8_t index, const struct hd_confi
 
     if (!b)
         return no_node(f, c->root);
-    *b = (struct hd_bound){.config = index, .kind = HD_BOUND_ROOT, .list = -1};
-    error = bind_columns(s, index, -1, c->root, c->head, f);
+    *b = (struct hd_bound){.config = index, .kind = HD_BOUND_ROOT, .list = -1, .of = c};
+    error = bind_columns(s, *b, c->root, c->head, f);
     for (uint32_t i = 0; i < c->list_count && error == 0; i++) {
         b = bind_node(s, c->lists[i].path);
         if (!b)
             return no_node(f, c->lists[i].path);
-        *b = (struct hd_bound){.config = index, .kind = HD_BOUND_LIST, .list = (int16_t)i};
-        error = bind_columns(s, index, (int16_t)i, c->lists[i].path, c->lists[i].rows, f);
+        *b = (struct hd_bound){.config = index, .kind = HD_BOUND_LIST, .list = (int16_t)i, .of = c};
+        error = bind_columns(s, *b, c->lists[i].path, c->lists[i].rows, f);
     }
     return error;
 }
 
 static size_t bounds_needed(void)
 {
-    size_t n = 0;
+    size_t n = 1; /* never none: calloc may answer NULL to that */
 
     for (size_t i = 0; hd_config_at(i); i++) {
         const struct hd_config *c = hd_config_at(i);

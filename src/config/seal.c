@@ -90,7 +90,7 @@ char *hd_seal_make(struct hd_seal *seal, const char *secret)
     out = malloc(size);
     if (!out)
         return NULL;
-    strcpy(out, MARK);
+    memcpy(out, MARK, sizeof MARK);
     sodium_bin2base64(out + strlen(MARK), size - strlen(MARK), box, NONCE + TAG + len, VARIANT);
     return out;
 }
@@ -98,7 +98,7 @@ char *hd_seal_make(struct hd_seal *seal, const char *secret)
 bool hd_seal_open(struct hd_seal *seal, const char *text, uint8_t *bytes, size_t *len)
 {
     uint8_t box[BOX_MAX];
-    const char *coded = text + strlen(MARK);
+    const char *coded;
 
     *len = strlen(text);
     if (!hd_seal_is_sealed(text)) {
@@ -107,6 +107,7 @@ bool hd_seal_open(struct hd_seal *seal, const char *text, uint8_t *bytes, size_t
         memcpy(bytes, text, *len);
         return true;
     }
+    coded = text + strlen(MARK);
     if (!seal || !have_key(seal, false) ||
         sodium_base642bin(box, sizeof box, coded, strlen(coded), NULL, len, NULL, VARIANT) != 0 ||
         *len < NONCE + TAG)
@@ -120,11 +121,12 @@ bool hd_seal_open(struct hd_seal *seal, const char *text, uint8_t *bytes, size_t
 
 static int seal_leaf(const struct hd_schema *s, struct lyd_node *n, struct hd_fault *f)
 {
+    const char *secret = lyd_get_value(n);
     char path[512], *sealed;
 
-    if (hd_seal_is_sealed(lyd_get_value(n)))
+    if (!secret || hd_seal_is_sealed(secret))
         return 0;
-    sealed = hd_seal_make(s->seal, lyd_get_value(n));
+    sealed = hd_seal_make(s->seal, secret);
     if (sealed && lyd_change_term(n, sealed) == LY_SUCCESS) {
         free(sealed);
         return 0;
