@@ -12,16 +12,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "linux/fwd_bpffs.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wshadow"
 #include "kira0.skel.h"
 #include "link.skel.h"
+#include "linux/fwd_bpffs.h"
 #include "xdp.skel.h"
-#pragma GCC diagnostic pop
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
