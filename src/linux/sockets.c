@@ -179,6 +179,15 @@ unsigned hd_udp6_receive(int fd, struct hd_udp6_batch *b)
     return n > 0 ? (unsigned)n : 0;
 }
 
+static void put_control(struct cmsghdr *c, int type, const void *value, size_t len)
+{
+    HD_ASSERT(c != NULL); /* the caller's buffer has room for it */
+    c->cmsg_level = IPPROTO_IPV6;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(len);
+    memcpy(CMSG_DATA(c), value, len);
+}
+
 int hd_udp6_send(int fd, const struct hd_ip6 *to, uint16_t number, uint32_t ifindex,
                  uint8_t traffic_class, const void *bytes, size_t len)
 {
@@ -201,15 +210,9 @@ int hd_udp6_send(int fd, const struct hd_ip6 *to, uint16_t number, uint32_t ifin
     memcpy(&a.sin6_addr, to, sizeof *to);
     a.sin6_scope_id = hd_ip6_is_link_local(to) || to->b[0] == 0xff ? ifindex : 0;
     struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-    c->cmsg_level = IPPROTO_IPV6;
-    c->cmsg_type = IPV6_PKTINFO;
-    c->cmsg_len = CMSG_LEN(sizeof info);
-    memcpy(CMSG_DATA(c), &info, sizeof info);
+    put_control(c, IPV6_PKTINFO, &info, sizeof info);
     c = CMSG_NXTHDR(&h, c);
-    c->cmsg_level = IPPROTO_IPV6;
-    c->cmsg_type = IPV6_TCLASS;
-    c->cmsg_len = CMSG_LEN(sizeof tclass);
-    memcpy(CMSG_DATA(c), &tclass, sizeof tclass);
+    put_control(c, IPV6_TCLASS, &tclass, sizeof tclass);
     if (sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
         return 0;
     }

@@ -453,8 +453,8 @@ int hd_virtual_settle(struct hd_virtual_table *t)
         }
         most += l->wanted.count;
     }
-    struct hd_refused *v = most > 0 ? calloc(most, sizeof *v) : NULL;
-    if (most > 0 && v == NULL) {
+    struct hd_refused *v = calloc((size_t)most + 1, sizeof *v); /* none is no lack of memory */
+    if (v == NULL) {
         return HD_ENOMEM;
     }
     t->refusals_stale = false;
