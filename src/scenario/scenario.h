@@ -42,8 +42,9 @@ struct hd_scenario_link {
     uint32_t a, b; /* node indices */
     uint32_t mtu;  /* bytes; 1500 when nothing is said */
     uint32_t loss_ppm, duplicate_ppm, reorder_ppm, corrupt_ppm; /* per packet and direction */
-    hd_time delay_ns;                                           /* one way */
-    hd_time jitter_ns;                                          /* added, uniform in [0, jitter] */
+    uint32_t zero;        /* no padding: the simulator compares values as bytes */
+    hd_time delay_ns;     /* one way */
+    hd_time jitter_ns;    /* added, uniform in [0, jitter] */
     uint64_t rate_bps;    /* bits per second and direction; 0: no limit */
     uint64_t queue_bytes; /* of a link with a rate; 0: the driver's default */
 };

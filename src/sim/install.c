@@ -25,9 +25,9 @@ static const struct hd_object *object_of(const struct hd_model *m, const struct 
     case HD_OBJ_LABEL:
         return &m->labels.v[c->index].o;
     case HD_OBJ_ROUTE:
-        return &m->routes.v[c->index].o;
+        break;
     }
-    return NULL;
+    return &m->routes.v[c->index].o;
 }
 
 static void value_of(const struct hd_model *m, enum hd_object_kind kind, uint32_t index,

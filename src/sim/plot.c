@@ -224,8 +224,10 @@ static void legend_line(FILE *out, const struct hd_plot *p, unsigned i, double x
 static void legend(FILE *out, const struct hd_plot *p)
 {
     double x = WIDTH - RIGHT + 14, y = TOP + 12;
-    for (unsigned i = 0; i < p->curve_count; i++, y += 20)
+    for (unsigned i = 0; i < p->curve_count; i++) {
         legend_line(out, p, i, x, y);
+        y += 20;
+    }
     if (p->mark_count > 0 && p->mark_name != NULL) {
         line(out, x + 13, y - 11, x + 13, y + 3, "m");
         label(out, x + 32, y, "start", "t", p->mark_name);

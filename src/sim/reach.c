@@ -285,7 +285,7 @@ void hd_sim_each_pair(struct hd_sim *s, uint64_t sample, uint64_t seed,
                       void *user)
 {
     uint64_t n = s->node_count;
-    uint64_t each = n;
+    uint64_t each;
     struct hd_random random;
     struct lot *l = hd_sim_alloc(1, sizeof *l);
     l->pair = pair;

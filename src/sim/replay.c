@@ -140,8 +140,10 @@ static int in_gdb(int argc, char **argv)
     static char no_lock[] = "--no-lock", verb[] = "replay";
     unsigned k = 0;
 
-    if (words == NULL || n < 0)
+    if (words == NULL || n < 0) {
+        free(words);
         return 2;
+    }
     self[n] = '\0';
     for (unsigned i = 0; i < HD_ARRAY_LEN(before); i++)
         words[k++] = (char *)(uintptr_t)before[i];

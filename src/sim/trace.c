@@ -61,7 +61,7 @@ static void write_text(struct hd_sim_trace *t, const char *text)
 static void write_header(struct hd_sim_trace *t, uint64_t tail)
 {
     uint8_t b[HD_SIM_TRACE_HEADER] = {0};
-    memcpy(b, HD_SIM_TRACE_MAGIC, 8);
+    put(b, HD_SIM_TRACE_MAGIC, 8);
     put(b + 8, t->room, 8);
     put(b + 16, t->written, 8);
     put(b + 24, tail, 8);

@@ -21,7 +21,7 @@
 
 #include "sim/sim.h"
 
-#define HD_SIM_TRACE_MAGIC  "HDTRACE1"
+#define HD_SIM_TRACE_MAGIC  0x3145434152544448ULL /* "HDTRACE1", as a u64 */
 #define HD_SIM_TRACE_HEADER 64u
 #define HD_SIM_TRACE_RECORD 24u
 

@@ -98,7 +98,7 @@ static bool open_trace(struct trace *t)
         perror(t->path);
         return false;
     }
-    if (fread(b, 1, sizeof b, t->file) != sizeof b || memcmp(b, HD_SIM_TRACE_MAGIC, 8) != 0) {
+    if (fread(b, 1, sizeof b, t->file) != sizeof b || get(b, 8) != HD_SIM_TRACE_MAGIC) {
         fprintf(stderr, "heddle-sim: %s: expected a trace of heddle-sim\n", t->path);
         fclose(t->file);
         return false;
