@@ -248,7 +248,7 @@ static enum hd_tone enum_cell(const struct hd_column *c, const void *row, char *
 enum hd_tone hd_row_cell(const struct hd_column *c, const void *row, char *buf)
 {
     if (hd_column_unknown(c, row)) {
-        strcpy(buf, "-");
+        snprintf(buf, HD_CELL_MAX, "-");
         return HD_TONE_PLAIN;
     }
     switch (c->type) {
@@ -259,7 +259,7 @@ enum hd_tone hd_row_cell(const struct hd_column *c, const void *row, char *buf)
         snprintf(buf, HD_CELL_MAX, "%" PRId64, hd_column_int(c, row));
         break;
     case HD_COL_BOOL:
-        strcpy(buf, hd_column_uint(c, row) ? "yes" : "no");
+        snprintf(buf, HD_CELL_MAX, "%s", hd_column_uint(c, row) ? "yes" : "no");
         break;
     case HD_COL_DURATION:
     case HD_COL_AGE:

@@ -293,6 +293,7 @@ int hd_keeper_main(const struct hd_options *o, int argc, char **argv)
 {
     struct hd_keeper *k = calloc(1, sizeof *k);
     if (k == NULL || (k->buffer = malloc(HD_CHANNEL_MAX)) == NULL) {
+        free(k);
         return 1;
     }
     k->options = *o;

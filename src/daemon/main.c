@@ -65,12 +65,13 @@ static int config_folder(const struct hd_options *o)
 /* heddle-config lies beside us, or where packages put it. */
 static int config_program(void)
 {
-    char path[HD_PATH_BYTES + 32];
+    static const char name[] = "/heddle-config";
+    char path[HD_PATH_BYTES + sizeof name];
     ssize_t n = readlink("/proc/self/exe", path, HD_PATH_BYTES - 1);
     path[HD_MAX(n, 0)] = '\0';
     char *slash = strrchr(path, '/');
     if (slash != NULL) {
-        strcpy(slash, "/heddle-config");
+        memcpy(slash, name, sizeof name);
     }
     int fd = open(path, O_PATH | O_CLOEXEC);
     return fd >= 0 ? fd : open(HD_LIBEXEC "/heddle-config", O_PATH | O_CLOEXEC);

@@ -75,8 +75,9 @@ static int read_backend(struct hd_options *o, const char *value)
 static int read_core(struct hd_options *o, const char *value)
 {
     const char *names[HD_CORE_COUNT] = {0};
-    for (uint8_t i = 0; i < HD_CORE_COUNT; i++) {
-        names[i] = hd_core_ops(i) != NULL ? hd_core_ops(i)->name : NULL;
+    for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
+        const struct hd_core_ops *ops = hd_core_ops((uint8_t)i);
+        names[i] = ops != NULL ? ops->name : NULL;
     }
     int n = choose("core", value, names, HD_CORE_COUNT);
     o->core = (uint8_t)HD_MAX(n, 0);

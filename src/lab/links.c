@@ -397,14 +397,16 @@ int hd_lab_links_create(struct hd_lab *lab)
 {
     int *ns = calloc((size_t)lab->node_count + 1, sizeof *ns);
     uint32_t opened = 0;
-    int rc = ns == NULL ? hd_lab_fail(lab, HD_ENOMEM, "out of memory") : 0;
+    int rc = 0;
 
-    for (; ns != NULL && rc == 0 && opened < lab->node_count; opened++) {
+    if (ns == NULL)
+        return hd_lab_fail(lab, HD_ENOMEM, "out of memory");
+    while (rc == 0 && opened < lab->node_count) {
         ns[opened] = hd_lab_ns_open(lab, opened);
-        if (ns[opened] < 0) {
+        if (ns[opened] < 0)
             rc = ns[opened];
-            break;
-        }
+        else
+            opened++;
     }
     if (rc == 0)
         rc = batch_run(lab, ns);
