@@ -26,7 +26,7 @@
 
 #define HD_SIM_NONE             UINT32_MAX
 #define HD_SIM_CORES_MAX        4
-#define HD_SIM_LOOKAHEAD_MIN_US 100 /* links between workers take at least this */
+#define HD_SIM_LOOKAHEAD_MIN_US 100u /* links between workers take at least this */
 #define HD_SIM_KEYS_MAX         4
 #define HD_SIM_WHY              320 /* bytes of the sentence that says which check failed */
 

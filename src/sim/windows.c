@@ -155,6 +155,7 @@ void windows_hand_over(struct worker *from, uint32_t to, const struct hd_sim_eve
     size_t bytes = payload_bytes(e);
     bool parallel = s->crew != NULL && s->crew->parallel;
     if (parallel || to < s->here_first || to >= s->here_end) {
+        HD_ASSERT(s->crew != NULL); /* whoever has workers elsewhere has a crew */
         struct seat *mine = &s->crew->seat[from->index];
         uint32_t parity = from->window & 1;
         HD_ASSERT(!parallel || e->at >= from->now + s->lookahead);
