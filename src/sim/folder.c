@@ -96,10 +96,12 @@ static void write_nodes(struct folder *f)
     FILE *out = hd_folder_open(f, "nodes.csv");
     if (out == NULL)
         return;
-    fputs("node,degree,contacts,labels,routes,memory_bytes,memory_most_bytes,sent,received\n", out);
+    fputs("node,degree,contacts,labels,labels_set_up,routes,memory_bytes,memory_most_bytes,sent,"
+          "received\n",
+          out);
     for (uint32_t i = 0; i < c->living; i++)
-        fprintf(out, "%s,%u,%u,%u,%u,%llu,%llu,%llu,%llu\n", f->sc->nodes[c->node[i]].name,
-                c->degree[i], c->contacts[i], c->labels[i], c->routes[i],
+        fprintf(out, "%s,%u,%u,%u,%u,%u,%llu,%llu,%llu,%llu\n", f->sc->nodes[c->node[i]].name,
+                c->degree[i], c->contacts[i], c->labels[i], c->set_up[i], c->routes[i],
                 (unsigned long long)c->memory[i], (unsigned long long)c->used[i],
                 (unsigned long long)c->sent[i], (unsigned long long)c->received[i]);
     hd_folder_close(f, out, "nodes.csv");

@@ -18,7 +18,7 @@ static void census_room(struct hd_sim_census *c, uint32_t n)
         return;
     hd_sim_census_free(c);
     c->cap = n;
-    uint32_t **small[] = {&c->node, &c->degree, &c->contacts, &c->labels, &c->routes};
+    uint32_t **small[] = {&c->node, &c->degree, &c->contacts, &c->labels, &c->set_up, &c->routes};
     uint64_t **large[] = {&c->memory, &c->used, &c->sent, &c->received};
     for (unsigned i = 0; i < HD_ARRAY_LEN(small); i++)
         *small[i] = hd_sim_alloc(n, sizeof **small[i]);
@@ -32,6 +32,7 @@ void hd_sim_census_free(struct hd_sim_census *c)
     free(c->degree);
     free(c->contacts);
     free(c->labels);
+    free(c->set_up);
     free(c->routes);
     free(c->memory);
     free(c->used);
@@ -40,19 +41,19 @@ void hd_sim_census_free(struct hd_sim_census *c)
     *c = (struct hd_sim_census){0};
 }
 
-static uint32_t contacts_of(struct hd_sim *s, uint32_t node)
+static struct hd_kira_row_status status_of(struct hd_sim *s, uint32_t node)
 {
     struct hd_kira_row_status row;
     struct hd_row_cursor cursor = {0};
     uint32_t n = hd_router_rows(hd_sim_router(s, node), HD_CORE_KIRA, HD_KIRA_LIST_STATUS, &cursor,
                                 &row, 1, hd_sim_local_time(s, node));
-    return n == 1 ? row.contacts : 0;
+    return n == 1 ? row : (struct hd_kira_row_status){0};
 }
 
 /* Of all processes, which have their nodes one behind the other. */
 static void gather_census(const struct hd_sim *s, struct hd_sim_census *c)
 {
-    uint32_t *small[] = {c->node, c->degree, c->contacts, c->labels, c->routes};
+    uint32_t *small[] = {c->node, c->degree, c->contacts, c->labels, c->set_up, c->routes};
     uint64_t *large[] = {c->memory, c->used, c->sent, c->received};
     uint32_t own = c->living;
     for (unsigned i = 0; i < HD_ARRAY_LEN(small); i++) {
@@ -80,11 +81,13 @@ void hd_sim_census_take(struct hd_sim *s, const struct hd_scenario *sc, struct h
         hd_sim_node_stats(s, i, &st);
         if (!st.alive)
             continue;
+        struct hd_kira_row_status row = status_of(s, i);
         uint32_t at = c->living++;
         c->node[at] = i;
         c->degree[at] = degree[i];
-        c->contacts[at] = contacts_of(s, i);
+        c->contacts[at] = row.contacts;
         c->labels[at] = st.labels;
+        c->set_up[at] = row.labels_explicit;
         c->routes[at] = st.routes;
         c->memory[at] = st.pool_live;
         c->used[at] = st.pool_used;

@@ -17,6 +17,7 @@ struct hd_sim_spread {
 struct hd_sim_census {
     uint32_t living, cap;
     uint32_t *node, *degree, *contacts, *labels, *routes;
+    uint32_t *set_up;                          /* of the labels, those that a message asked for */
     uint64_t *memory, *used, *sent, *received; /* bytes live, bytes ever used, messages */
 };
 
