@@ -14,6 +14,7 @@
 
 #include "lib/base.h"
 #include "lib/hash.h"
+#include "lib/word.h"
 #include "model/fwd_queue.h"
 #include "model/liveness.h"
 #include "model/virtual.h"
@@ -221,7 +222,8 @@ static bool label_value_equal(const struct hd_label_value *a, const struct hd_la
 
 static uint32_t label_hash(const struct hd_model *m, const struct hd_label *key)
 {
-    return (uint32_t)hd_hash64(m->salt, key->b, sizeof key->b);
+    return (uint32_t)hd_hash_two(m->salt, hd_word_le(key->b),
+                                 hd_word_le(key->b + sizeof key->b - 8));
 }
 
 static uint32_t label_hash_at(const void *model, uint32_t index)
@@ -233,10 +235,11 @@ static uint32_t label_hash_at(const void *model, uint32_t index)
 /* The slot of a key, wanted or on its way out; 0 when there is none. */
 static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key)
 {
-    uint32_t at, i = hd_index_first(&m->label_index, label_hash(m, key), &at);
+    uint32_t hash = label_hash(m, key);
+    uint32_t at, i = hd_index_first(&m->label_index, hash, &at);
 
     while (i != HD_INDEX_END && memcmp(&m->labels.v[i].key, key, sizeof *key) != 0)
-        i = hd_index_next(&m->label_index, &at);
+        i = hd_index_next(&m->label_index, hash, &at);
     return i == HD_INDEX_END ? 0 : i;
 }
 
@@ -320,11 +323,8 @@ static struct hd_route_key route_key(const struct hd_ip6 *prefix, unsigned len)
 
 static uint32_t route_hash(const struct hd_model *m, const struct hd_route_key *key)
 {
-    uint8_t bytes[17];
-
-    memcpy(bytes, key->prefix.b, 16);
-    bytes[16] = key->len;
-    return (uint32_t)hd_hash64(m->salt, bytes, sizeof bytes);
+    return (uint32_t)hd_hash_two(m->salt + key->len, hd_word_le(key->prefix.b),
+                                 hd_word_le(key->prefix.b + 8));
 }
 
 static uint32_t route_hash_at(const void *model, uint32_t index)
@@ -335,11 +335,12 @@ static uint32_t route_hash_at(const void *model, uint32_t index)
 
 static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *key)
 {
-    uint32_t at, i = hd_index_first(&m->route_index, route_hash(m, key), &at);
+    uint32_t hash = route_hash(m, key);
+    uint32_t at, i = hd_index_first(&m->route_index, hash, &at);
 
     while (i != HD_INDEX_END && (m->routes.v[i].key.len != key->len ||
                                  !hd_ip6_equal(&m->routes.v[i].key.prefix, &key->prefix)))
-        i = hd_index_next(&m->route_index, &at);
+        i = hd_index_next(&m->route_index, hash, &at);
     return i == HD_INDEX_END ? 0 : i;
 }
 

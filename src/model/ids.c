@@ -1,60 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Identifier table: three parallel arrays by handle and an index from the keyed hash of an
- * identifier.
- *
- * Two identifiers with the same 64-bit hash are treated like a full table for the second: with a
- * secret salt nobody can bring that about, and by chance it does not happen (2^-31 at the default
- * limit).
+ * Identifier table: three parallel arrays by handle, and an index by a keyed hash of the
+ * identifiers: who does not know the salt cannot choose some that make its walks long.
  */
 #include "model/ids.h"
 
 #include "lib/base.h"
 #include "lib/hash.h"
-#include "lib/word.h"
 
 #define IN_USE       0xffffffffu
 #define COLLECT_STEP 256u
-
-bool hd_id_is_zero(const struct hd_id *a)
-{
-    static const struct hd_id zero;
-
-    return hd_id_equal(a, &zero);
-}
-
-bool hd_id_is_ones(const struct hd_id *a)
-{
-    uint8_t all = 0xff;
-
-    for (unsigned i = 0; i < HD_ID_BYTES; i++)
-        all &= a->b[i];
-    return all == 0xff;
-}
-
-#define REST                                                                                       \
-    (HD_ID_BYTES - 8) /* where a word has the last bytes, and some of the first once more */
-
-unsigned hd_id_shared_bits(const struct hd_id *a, const struct hd_id *b)
-{
-    uint64_t x = hd_word_be(a->b) ^ hd_word_be(b->b);
-
-    if (x != 0)
-        return (unsigned)__builtin_clzll(x);
-    x = hd_word_be(a->b + REST) ^ hd_word_be(b->b + REST);
-    return x == 0 ? HD_ID_BITS : 8 * REST + (unsigned)__builtin_clzll(x);
-}
-
-int hd_id_closer(const struct hd_id *target, const struct hd_id *a, const struct hd_id *b)
-{
-    for (unsigned at = 0; at <= REST; at += REST) {
-        uint64_t t = hd_word_be(target->b + at), x = hd_word_be(a->b + at) ^ t,
-                 y = hd_word_be(b->b + at) ^ t;
-        if (x != y)
-            return x < y ? -1 : 1;
-    }
-    return 0;
-}
 
 char *hd_id_format(const struct hd_id *a, char *buf)
 {
@@ -121,7 +76,6 @@ void hd_ids_init(struct hd_ids *t, struct hd_pool *pool, uint32_t limit, uint64_
     t->limit = limit;
     t->salt = salt;
     t->collect_at = HD_MIN(limit, COLLECT_STEP);
-    hd_map_init(&t->index, salt);
 }
 
 static void free_arrays(struct hd_ids *t)
@@ -134,7 +88,7 @@ static void free_arrays(struct hd_ids *t)
 void hd_ids_free(struct hd_ids *t)
 {
     free_arrays(t);
-    hd_map_free(&t->index, t->pool);
+    hd_index_free(&t->index, t->pool);
     hd_ids_init(t, t->pool, t->limit, t->salt);
 }
 
@@ -169,39 +123,46 @@ static int grow(struct hd_ids *t)
     return 0;
 }
 
-static uint64_t index_key(const struct hd_ids *t, const struct hd_id *id)
+static uint32_t hash_of(const struct hd_ids *t, const struct hd_id *id)
 {
-    return hd_hash64(t->salt, id->b, HD_ID_BYTES);
+    return (uint32_t)hd_hash_two(t->salt, hd_id_first_word(id), hd_id_last_word(id));
+}
+
+static uint32_t hash_at(const void *table, uint32_t n)
+{
+    const struct hd_ids *t = table;
+
+    return hash_of(t, &t->ids[n]);
 }
 
 hd_node hd_ids_find(const struct hd_ids *t, const struct hd_id *id)
 {
-    uint32_t n;
+    uint32_t hash = hash_of(t, id);
+    uint32_t at, n = hd_index_first(&t->index, hash, &at);
 
-    if (!hd_map_get(&t->index, index_key(t, id), &n) || !hd_id_equal(&t->ids[n], id))
-        return 0;
-    return n;
+    while (n != HD_INDEX_END && !hd_id_equal(&t->ids[n], id))
+        n = hd_index_next(&t->index, hash, &at);
+    return n == HD_INDEX_END ? 0 : n;
 }
 
 hd_node hd_ids_intern(struct hd_ids *t, const struct hd_id *id)
 {
-    uint64_t key = index_key(t, id);
-    uint32_t n;
+    hd_node n = hd_ids_find(t, id);
 
-    if (hd_map_get(&t->index, key, &n))
-        return hd_id_equal(&t->ids[n], id) ? n : 0;
+    if (n != 0)
+        return n;
     if (t->shared || t->live >= t->limit)
         return 0;
     if (t->free_head == 0 && t->high == t->cap && grow(t) != 0)
         return 0;
     n = t->free_head != 0 ? t->free_head : t->high;
-    if (hd_map_set(&t->index, t->pool, key, n) != 0)
+    t->ids[n] = *id;
+    if (hd_index_add(&t->index, t->pool, n, hash_at, t) != 0)
         return 0;
     if (n == t->high)
         t->high++;
     else
         t->free_head = t->next_free[n];
-    t->ids[n] = *id;
     t->next_free[n] = IN_USE;
     t->marked[n] = 1; /* a collection that runs in slices must not take it */
     t->live++;
@@ -225,8 +186,7 @@ void hd_ids_sweep(struct hd_ids *t)
     for (uint32_t n = 1; n < t->high; n++) {
         if (t->next_free[n] != IN_USE || t->marked[n])
             continue;
-        bool known = hd_map_del(&t->index, index_key(t, &t->ids[n]));
-        HD_ASSERT(known);
+        hd_index_del(&t->index, t->pool, n, hash_at, t);
         t->next_free[n] = t->free_head;
         t->free_head = n;
         t->live--;

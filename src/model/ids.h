@@ -19,7 +19,8 @@
 #include <string.h>
 
 #include "lib/addr.h"
-#include "lib/map.h"
+#include "lib/index.h"
+#include "lib/word.h"
 
 #define HD_ID_BYTES 14
 #define HD_ID_BITS  112
@@ -38,7 +39,7 @@ struct hd_ids {
     uint32_t cap, high, free_head, live, limit;
     uint32_t collect_at; /* number of handles that makes a collection worth its walk */
     uint64_t salt;
-    struct hd_map index;
+    struct hd_index index;
     struct hd_pool *pool;
     bool shared;
 };
@@ -50,17 +51,58 @@ static inline int hd_id_compare(const struct hd_id *a, const struct hd_id *b)
 
 static inline bool hd_id_equal(const struct hd_id *a, const struct hd_id *b)
 {
-    return memcmp(a->b, b->b, HD_ID_BYTES) == 0;
+    return ((hd_word_le(a->b) ^ hd_word_le(b->b)) |
+            (hd_word_le(a->b + HD_ID_BYTES - 8) ^ hd_word_le(b->b + HD_ID_BYTES - 8))) == 0;
 }
 
-bool hd_id_is_zero(const struct hd_id *a);
-bool hd_id_is_ones(const struct hd_id *a);
+/*
+ * Two words hold an identifier: its first eight bytes, and its last eight, of which two are among
+ * the first. As big-endian numbers they order identifiers as their bytes do.
+ */
+static inline uint64_t hd_id_first_word(const struct hd_id *a)
+{
+    return hd_word_be(a->b);
+}
+
+static inline uint64_t hd_id_last_word(const struct hd_id *a)
+{
+    return hd_word_be(a->b + HD_ID_BYTES - 8);
+}
+
+static inline bool hd_id_is_zero(const struct hd_id *a)
+{
+    return (hd_id_first_word(a) | hd_id_last_word(a)) == 0;
+}
+
+static inline bool hd_id_is_ones(const struct hd_id *a)
+{
+    return (hd_id_first_word(a) & hd_id_last_word(a)) == UINT64_MAX;
+}
 
 /* Number of leading bits that both share, 0 to 112. */
-unsigned hd_id_shared_bits(const struct hd_id *a, const struct hd_id *b);
+static inline unsigned hd_id_shared_bits(const struct hd_id *a, const struct hd_id *b)
+{
+    uint64_t x = hd_id_first_word(a) ^ hd_id_first_word(b);
+
+    if (x != 0)
+        return (unsigned)__builtin_clzll(x);
+    x = hd_id_last_word(a) ^ hd_id_last_word(b);
+    return x == 0 ? HD_ID_BITS : HD_ID_BITS - 64 + (unsigned)__builtin_clzll(x);
+}
 
 /* < 0 when a is closer to target by XOR than b, 0 when equal, > 0 otherwise. */
-int hd_id_closer(const struct hd_id *target, const struct hd_id *a, const struct hd_id *b);
+static inline int hd_id_closer(const struct hd_id *target, const struct hd_id *a,
+                               const struct hd_id *b)
+{
+    uint64_t t = hd_id_first_word(target), x = hd_id_first_word(a) ^ t, y = hd_id_first_word(b) ^ t;
+
+    if (x == y) {
+        t = hd_id_last_word(target);
+        x = hd_id_last_word(a) ^ t;
+        y = hd_id_last_word(b) ^ t;
+    }
+    return x < y ? -1 : x > y;
+}
 
 /* 28 hex digits into buf (HD_ID_TEXT bytes); returns buf. */
 char *hd_id_format(const struct hd_id *a, char *buf);

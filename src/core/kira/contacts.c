@@ -21,10 +21,11 @@ static uint32_t kira_contact_hash(const void *core, uint32_t i)
 
 struct kira_contact *kira_contact_find(struct kira *k, hd_node node)
 {
-    uint32_t at, i = hd_index_first(&k->contact_index, kira_node_hash(node), &at);
+    uint32_t hash = kira_node_hash(node);
+    uint32_t at, i = hd_index_first(&k->contact_index, hash, &at);
 
     while (i != HD_INDEX_END && k->contacts.v[i].node != node)
-        i = hd_index_next(&k->contact_index, &at);
+        i = hd_index_next(&k->contact_index, hash, &at);
     return i == HD_INDEX_END ? NULL : &k->contacts.v[i];
 }
 

@@ -29,7 +29,7 @@ struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
         return NULL;
     uint32_t i = hd_index_first(&k->uln_index, hash, &at);
     while (i != HD_INDEX_END && k->ulns.v[i]->node != node)
-        i = hd_index_next(&k->uln_index, &at);
+        i = hd_index_next(&k->uln_index, hash, &at);
     return i == HD_INDEX_END ? NULL : k->ulns.v[i];
 }
 

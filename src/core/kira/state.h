@@ -381,7 +381,7 @@ void kira_no_memory(struct kira_call *x);
 /* Tables of nodes are indexed by their handles, which nobody outside can choose. */
 static inline uint32_t kira_node_hash(hd_node n)
 {
-    return (uint32_t)hd_mix64(n);
+    return (uint32_t)(n * 0x9e3779b97f4a7c15ULL >> 32);
 }
 void kira_event(struct kira_call *x, enum hd_kira_event event, hd_node node, hd_node peer,
                 uint32_t ifindex, uint32_t value);

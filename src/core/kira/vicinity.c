@@ -29,10 +29,11 @@ static uint32_t kira_vicinity_hash(const void *core, uint32_t i)
 
 struct kira_vicinity *kira_vicinity_find(struct kira *k, hd_node node)
 {
-    uint32_t at, i = hd_index_first(&k->vicinity_index, kira_node_hash(node), &at);
+    uint32_t hash = kira_node_hash(node);
+    uint32_t at, i = hd_index_first(&k->vicinity_index, hash, &at);
 
     while (i != HD_INDEX_END && k->vicinity.v[i]->node != node)
-        i = hd_index_next(&k->vicinity_index, &at);
+        i = hd_index_next(&k->vicinity_index, hash, &at);
     return i == HD_INDEX_END ? NULL : k->vicinity.v[i];
 }
 

@@ -19,6 +19,7 @@
 struct table {
     uint32_t key[ENTRIES]; /* 0: no entry */
     uint32_t hashes;       /* how many different ones there are */
+    uint32_t stride;       /* of the entries' numbers */
 };
 
 static uint32_t hash_of(const struct table *t, uint32_t key)
@@ -29,15 +30,16 @@ static uint32_t hash_of(const struct table *t, uint32_t key)
 static uint32_t hash_at(const void *table, uint32_t entry)
 {
     const struct table *t = table;
-    return hash_of(t, t->key[entry]);
+    return hash_of(t, t->key[entry / t->stride]);
 }
 
 static uint32_t find(const struct hd_index *x, const struct table *t, uint32_t key)
 {
-    uint32_t at, i = hd_index_first(x, hash_of(t, key), &at);
+    uint32_t hash = hash_of(t, key);
+    uint32_t at, i = hd_index_first(x, hash, &at);
 
-    while (i != HD_INDEX_END && t->key[i] != key)
-        i = hd_index_next(x, &at);
+    while (i != HD_INDEX_END && t->key[i / t->stride] != key)
+        i = hd_index_next(x, hash, &at);
     return i;
 }
 
@@ -47,7 +49,7 @@ static void check(const struct hd_index *x, const struct table *t)
 
     for (uint32_t i = 0; i < ENTRIES; i++)
         if (t->key[i] != 0) {
-            assert_int_equal(find(x, t, t->key[i]), i);
+            assert_int_equal(find(x, t, t->key[i]), i * t->stride);
             len++;
         }
     assert_int_equal(x->len, len);
@@ -55,10 +57,10 @@ static void check(const struct hd_index *x, const struct table *t)
     assert_true(x->cap <= 8 || (uint64_t)x->len * 16 >= x->cap); /* it shrinks */
 }
 
-static void run(struct hd_random *random, uint32_t hashes, uint32_t fail_every)
+static void run(struct hd_random *random, uint32_t hashes, uint32_t stride, uint32_t fail_every)
 {
     void *region = aligned_alloc(64, REGION);
-    struct table t = {.hashes = hashes};
+    struct table t = {.hashes = hashes, .stride = stride};
     struct hd_index x = {0};
     struct hd_pool pool;
     uint32_t next = 1, fill = ENTRIES / 2;
@@ -74,16 +76,16 @@ static void run(struct hd_random *random, uint32_t hashes, uint32_t fail_every)
         pool.fail_after = fails ? 0 : UINT64_MAX;
         if (t.key[i] == 0 && x.len < fill) {
             t.key[i] = next++;
-            if (hd_index_add(&x, &pool, i, hash_at, &t) != 0) {
+            if (hd_index_add(&x, &pool, i * stride, hash_at, &t) != 0) {
                 assert_true(fails);
                 t.key[i] = 0;
             }
         } else if (t.key[i] != 0 && t.key[j] == 0 && step % 3 == 0) {
             t.key[j] = t.key[i];
-            hd_index_move(&x, hash_of(&t, t.key[i]), i, j);
+            hd_index_move(&x, hash_of(&t, t.key[i]), i * stride, j * stride);
             t.key[i] = 0;
         } else if (t.key[i] != 0 && (x.len > fill || step % 3 == 1)) {
-            hd_index_del(&x, &pool, i, hash_at, &t);
+            hd_index_del(&x, &pool, i * stride, hash_at, &t);
             t.key[i] = 0;
         }
         if (step % 64 == 0 && fail_every == 0)
@@ -92,7 +94,7 @@ static void run(struct hd_random *random, uint32_t hashes, uint32_t fail_every)
     pool.fail_after = UINT64_MAX;
     for (uint32_t i = 0; i < ENTRIES; i++)
         if (t.key[i] != 0)
-            assert_int_equal(find(&x, &t, t.key[i]), i);
+            assert_int_equal(find(&x, &t, t.key[i]), i * stride);
     hd_index_free(&x, &pool);
     assert_int_equal(pool.live, 0);
     free(region);
@@ -103,9 +105,11 @@ static void test_beside_a_search(void **unused)
     struct hd_random random;
 
     hd_random_seed(&random, test_seed(__func__), 0);
-    run(&random, 1 << 20, 0);
-    run(&random, 1 << 20, 3);
-    run(&random, 7, 0); /* long walks */
+    run(&random, 1 << 20, 1, 0);
+    run(&random, 1 << 20, 1, 3);
+    run(&random, 1 << 20, 1000, 3);     /* numbers of more than 12 and 16 bits */
+    run(&random, 1 << 20, 14000000, 0); /* and of all 32 */
+    run(&random, 7, 1, 0);              /* long walks */
 }
 
 int main(void)
