@@ -56,7 +56,7 @@ void kira_contact_dirty(struct kira_call *x, struct kira_contact *p)
         p->flags |= KIRA_CONTACT_DIRTY;
         x->k->contacts_dirty++;
     }
-    x->k->bucket_dirty = true;
+    kira_prefix_dirty(x->k, p->bits);
 }
 
 /* All host routes are looked at again: one was refused, or found no memory. */
@@ -66,18 +66,31 @@ void kira_contacts_dirty_all(struct kira_call *x)
         kira_contact_dirty(x, &x->k->contacts.v[i]);
 }
 
+/* Is the contact's path one of three nodes, and this one of the first two? */
+static bool kira_contact_is_over(const struct kira *k, const struct kira_contact *p, hd_node node)
+{
+    if (p->len != HD_KIRA_NO_SETUP_LEN || p->active == 0)
+        return false;
+    uint16_t middle = k->trie.v[p->active].parent;
+    return k->trie.v[middle].node == node || k->trie.v[k->trie.v[middle].parent].node == node;
+}
+
 void kira_contacts_dirty_over(struct kira_call *x, hd_node node)
 {
     struct kira *k = x->k;
 
-    for (uint32_t i = 0; i < k->contacts.len; i++) {
-        struct kira_contact *p = &k->contacts.v[i];
-        if (p->len != HD_KIRA_NO_SETUP_LEN || p->active == 0)
-            continue;
-        uint16_t middle = k->trie.v[p->active].parent;
-        if (k->trie.v[middle].node == node || k->trie.v[k->trie.v[middle].parent].node == node)
-            kira_contact_dirty(x, p);
-    }
+    for (uint32_t i = 0; i < k->contacts.len; i++)
+        if (kira_contact_is_over(k, &k->contacts.v[i], node))
+            kira_contact_dirty(x, &k->contacts.v[i]);
+}
+
+void kira_prefixes_doubt_over(struct kira_call *x, hd_node node)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = 0; i < k->contacts.len; i++)
+        if (kira_contact_is_over(k, &k->contacts.v[i], node))
+            kira_prefix_doubt(k, k->contacts.v[i].bits);
 }
 
 /* --- buckets ------------------------------------------------------------------------------------
@@ -101,13 +114,19 @@ static uint32_t kira_bucket_room(const struct kira *k, uint16_t bucket)
     return len < cap ? cap - len : 0;
 }
 
+static void kira_buckets_changed(struct kira *k)
+{
+    kira_prefixes_dirty(k);
+    memset(k->bucket_cost, 0, sizeof k->bucket_cost);
+}
+
 static void kira_bucket_merge(struct kira *k)
 {
     while (k->buckets > 1 && kira_bucket_len(k, (uint16_t)(k->buckets - 1)) +
                                      kira_bucket_len(k, (uint16_t)(k->buckets - 2)) <=
                                  k->cfg.bucket_size / 2u) {
         k->buckets--;
-        k->bucket_dirty = true;
+        kira_buckets_changed(k);
     }
 }
 
@@ -128,10 +147,9 @@ static uint32_t kira_contact_cost(const struct kira_contact *p)
     }
 }
 
-/* The contact of a bucket that costs most, if more than `cost`; those in use are spared. */
-static struct kira_contact *kira_bucket_worst(struct kira_call *x, uint16_t bucket, uint32_t cost)
+/* The first of a bucket's contacts that costs most, if more than `cost`. */
+static struct kira_contact *kira_bucket_worst(struct kira *k, uint16_t bucket, uint32_t cost)
 {
-    struct kira *k = x->k;
     struct kira_contact *worst = NULL;
     bool last = bucket + 1 == k->buckets; /* it has all that share as many bits or more */
 
@@ -146,6 +164,35 @@ static struct kira_contact *kira_bucket_worst(struct kira_call *x, uint16_t buck
     return worst;
 }
 
+void kira_bucket_dearer(struct kira *k, uint8_t bits)
+{
+    k->bucket_cost[kira_bucket_of(k, bits)] = 0;
+}
+
+/*
+ * May a contact of the bucket cost more? What the dearest costs is remembered, since most
+ * candidates find none that does; it may have become less since.
+ */
+static bool kira_bucket_gives_way(struct kira *k, uint16_t bucket, uint32_t cost)
+{
+    if (k->bucket_cost[bucket] == 0) {
+        const struct kira_contact *worst = kira_bucket_worst(k, bucket, 0);
+        uint32_t most = worst == NULL ? 0 : kira_contact_cost(worst);
+        if (most == 0 || most > UINT8_MAX)
+            return most > cost;
+        k->bucket_cost[bucket] = (uint8_t)most;
+    }
+    return k->bucket_cost[bucket] > cost;
+}
+
+bool kira_bucket_is_closed(struct kira *k, uint8_t bits, uint32_t cost)
+{
+    uint16_t bucket = kira_bucket_of(k, bits);
+
+    return bucket + 1 < k->buckets && /* the last one may split */
+           kira_bucket_room(k, bucket) == 0 && !kira_bucket_gives_way(k, bucket, cost);
+}
+
 /* Makes room for a new contact; false: the bucket keeps what it has. */
 static bool kira_bucket_admit(struct kira_call *x, uint8_t bits, uint32_t cost)
 {
@@ -155,14 +202,18 @@ static bool kira_bucket_admit(struct kira_call *x, uint8_t bits, uint32_t cost)
     while (kira_bucket_room(k, bucket) == 0 && bucket + 1 == k->buckets &&
            k->buckets < HD_ID_BITS) {
         k->buckets++;
-        k->bucket_dirty = true;
+        kira_buckets_changed(k);
         bucket = kira_bucket_of(k, bits);
     }
     if (kira_bucket_room(k, bucket) > 0)
         return true;
-    struct kira_contact *worst = kira_bucket_worst(x, bucket, cost);
-    if (worst == NULL)
+    struct kira_contact *worst =
+        kira_bucket_gives_way(k, bucket, cost) ? kira_bucket_worst(k, bucket, cost) : NULL;
+    if (worst == NULL) {
+        if (k->bucket_cost[bucket] > cost)
+            k->bucket_cost[bucket] = 0; /* whoever cost so much is gone */
         return false;
+    }
     kira_count(x, KIRA_N_CONTACT_REPLACED);
     if (kira_contact_in_use(x, worst) && worst->state == HD_KIRA_CONTACT_VALID &&
         k->on_demand < HD_KIRA_ON_DEMAND_MAX) {
@@ -219,6 +270,7 @@ void kira_contact_remove(struct kira_call *x, struct kira_contact *p)
     struct kira *k = x->k;
     uint32_t at = (uint32_t)(p - k->contacts.v);
     hd_node node = p->node;
+    uint8_t bits = p->bits;
 
     if ((p->flags & KIRA_CONTACT_ROUTE) != 0 && !kira_uln_alive(k, node))
         kira_route_drop(x, node);
@@ -237,18 +289,21 @@ void kira_contact_remove(struct kira_call *x, struct kira_contact *p)
     hd_vec_remove_swap(&k->contacts, at);
     kira_requests_cancel(x, KIRA_REQ_PROBE, node);
     kira_bucket_merge(k);
-    k->bucket_dirty = true;
+    kira_prefix_dirty(k, bits);
 }
 
 void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16_t end, uint8_t len)
 {
     uint16_t old = p->active;
 
-    if (end != old)
+    if (end != old) {
         p->mtu = 0; /* another path, perhaps a wider one */
+        p->labelled = false;
+    }
     p->active = end;
     p->len = len;
     p->flags &= (uint8_t)~KIRA_CONTACT_SETUP;
+    kira_bucket_dearer(x->k, p->bits);
     kira_path_release(x->k, old);
     kira_contact_dirty(x, p);
 }
@@ -391,6 +446,7 @@ static struct kira_contact *kira_contact_new(struct kira_call *x, hd_node node, 
         return NULL;
     }
     k->in_bucket[bits]++;
+    kira_bucket_dearer(k, bits);
     p->active = end;
     p->len = (uint8_t)len;
     p->seen_ms = now_ms - age_ms;
@@ -456,41 +512,59 @@ static bool kira_contact_usable(const struct kira_contact *p)
            (p->state == HD_KIRA_CONTACT_VALID || p->state == HD_KIRA_CONTACT_UNPROBED);
 }
 
-static uint32_t kira_closest_put(struct kira_call *x, const struct hd_id *target,
-                                 struct kira_candidate *out, uint32_t len, uint32_t n,
-                                 struct kira_candidate c)
-{
-    const struct hd_id *id = kira_id(x, c.node);
+/* The nodes found so far, the closest first, and the first word of each one's distance. */
+struct kira_nearest {
+    const struct hd_id *target;
+    struct kira_candidate *out;
+    uint32_t len, room;
+    uint64_t word[HD_KIRA_CLOSEST_MAX];
+};
 
-    if (len == n && hd_id_closer(target, id, kira_id(x, out[n - 1].node)) >= 0)
-        return len;
-    uint32_t at = len < n ? len++ : n - 1;
-    while (at > 0 && hd_id_closer(target, id, kira_id(x, out[at - 1].node)) < 0) {
-        out[at] = out[at - 1];
-        at--;
+static bool kira_nearer(struct kira_call *x, const struct kira_nearest *f, uint64_t word,
+                        hd_node node, uint32_t than)
+{
+    if (word != f->word[than])
+        return word < f->word[than];
+    return hd_id_closer(f->target, kira_id(x, node), kira_id(x, f->out[than].node)) < 0;
+}
+
+static void kira_nearest_put(struct kira_call *x, struct kira_nearest *f, hd_node node, uint8_t len)
+{
+    uint64_t word = hd_id_first_word(kira_id(x, node)) ^ hd_id_first_word(f->target);
+
+    if (f->len == f->room && !kira_nearer(x, f, word, node, f->room - 1))
+        return;
+    uint32_t at = f->len < f->room ? f->len++ : f->room - 1;
+    for (; at > 0 && kira_nearer(x, f, word, node, at - 1); at--) {
+        f->out[at] = f->out[at - 1];
+        f->word[at] = f->word[at - 1];
     }
-    out[at] = c;
-    return len;
+    f->out[at] = (struct kira_candidate){node, len};
+    f->word[at] = word;
 }
 
 uint32_t kira_closest(struct kira_call *x, const struct hd_id *target, hd_node except, bool through,
                       struct kira_candidate *out, uint32_t n)
 {
     struct kira *k = x->k;
-    uint32_t len = 0;
+    struct kira_nearest f;
 
-    for (uint32_t i = 0; i < k->ulns.len; i++)
-        if (k->ulns.v[i]->alive && k->ulns.v[i]->node != except &&
-            !(through && k->ulns.v[i]->end_system))
-            len = kira_closest_put(x, target, out, len, n,
-                                   (struct kira_candidate){k->ulns.v[i]->node, 1});
+    HD_ASSERT(n > 0 && n <= HD_KIRA_CLOSEST_MAX);
+    f.target = target;
+    f.out = out;
+    f.len = 0;
+    f.room = n;
+    for (uint32_t i = 0; i < k->ulns.len; i++) {
+        const struct kira_uln *u = k->ulns.v[i];
+        if (u->alive && u->node != except && !(through && u->end_system))
+            kira_nearest_put(x, &f, u->node, 1);
+    }
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         const struct kira_contact *p = &k->contacts.v[i];
         if (kira_contact_usable(p) && p->node != except && !(through && p->end_system))
-            len =
-                kira_closest_put(x, target, out, len, n, (struct kira_candidate){p->node, p->len});
+            kira_nearest_put(x, &f, p->node, p->len);
     }
-    return len;
+    return f.len;
 }
 
 struct kira_choice {
@@ -505,11 +579,11 @@ static void kira_choice_take(struct kira_call *x, struct kira_choice *best,
                              bool strict)
 {
     const struct hd_id *id = kira_id(x, node);
-    unsigned bits = hd_id_shared_bits(target, id);
     bool better;
 
     if (hd_id_closer(target, id, &x->k->id) >= 0)
         return;
+    unsigned bits = hd_id_shared_bits(target, id);
     if (best->node == 0 || valid != best->valid)
         better = best->node == 0 || valid;
     else if (strict)

@@ -92,6 +92,7 @@ static void kira_contact_lost(struct kira_call *x, struct kira_contact *p)
         kira_event(x, HD_KIRA_EV_CONTACT_LOST, p->node, 0, 0, 0);
     /* one that carries nothing is forgotten by the next tick; its bucket finds others */
     p->state = carries ? HD_KIRA_CONTACT_SEARCHING : HD_KIRA_CONTACT_INVALID;
+    kira_bucket_dearer(x->k, p->bits);
     p->flags &= (uint8_t) ~(KIRA_CONTACT_SETUP | KIRA_CONTACT_REPAIR);
     kira_contact_dirty(x, p);
     if (carries)
@@ -125,6 +126,7 @@ static void kira_contact_repair(struct kira_call *x, struct kira_contact *p,
         !kira_path_needs_setup(k, path, len) && kira_vicinity_has_edge(k, path[0], path[1]);
     if (!vicinity || p->state != HD_KIRA_CONTACT_VALID)
         p->state = HD_KIRA_CONTACT_UNPROBED;
+    kira_bucket_dearer(k, p->bits);
     p->flags |= KIRA_CONTACT_REPAIR;
     if (kira_contact_carries(x, p))
         kira_probe_send(x, p, false, HD_KIRA_REPAIR_TIMEOUT, 0);

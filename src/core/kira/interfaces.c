@@ -10,8 +10,13 @@
  */
 #include "core/kira/state.h"
 
+/* Where the system numbered them one after the other, as it does, the number says the place. */
 struct kira_interface *kira_interface_find(struct kira *k, uint32_t ifindex)
 {
+    uint32_t at = k->interfaces.len == 0 ? 0 : ifindex - k->interfaces.v[0]->ifindex;
+
+    if (at < k->interfaces.len && k->interfaces.v[at]->ifindex == ifindex)
+        return k->interfaces.v[at];
     for (uint32_t i = 0; i < k->interfaces.len; i++)
         if (k->interfaces.v[i]->ifindex == ifindex)
             return k->interfaces.v[i];

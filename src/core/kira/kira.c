@@ -112,9 +112,7 @@ void kira_update_state(struct kira_call *x)
 {
     struct kira *k = x->k;
 
-    k->isolated = true;
-    for (uint32_t i = 0; i < k->ulns.len && k->isolated; i++)
-        k->isolated = !k->ulns.v[i]->alive;
+    k->isolated = k->degree == 0;
     if (k->isolated)
         k->joined = false;
     uint8_t state = k->isolated ? HD_KIRA_ISOLATED : k->joined ? HD_KIRA_JOINED : HD_KIRA_JOINING;
@@ -224,7 +222,7 @@ static void kira_model_input(struct kira_call *x, const struct hd_in_model *m)
 {
     if (m->error == 0)
         return;
-    x->k->bucket_dirty = true;
+    kira_prefixes_dirty(x->k);
     if (m->kind == HD_OBJ_LABEL)
         x->k->labels_dirty = true;
     if (m->kind == HD_OBJ_ROUTE)
@@ -276,7 +274,8 @@ static void kira_after_no_memory(struct kira_call *x)
     struct kira *k = x->k;
 
     k->no_memory = false; /* set again by what fails again */
-    k->bucket_dirty = k->labels_dirty = k->vicinity_dirty = true;
+    k->labels_dirty = k->vicinity_dirty = true;
+    kira_prefixes_dirty(k);
     kira_contacts_dirty_all(x);
     kira_hello_all(x, HD_KIRA_TICK);
     for (uint32_t i = 0; i < k->searches.len; i++)

@@ -99,17 +99,16 @@ bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)
     return kira_path_needs_setup(k, path, p->len);
 }
 
-static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t len,
+static bool kira_label_put(struct kira_call *x, const struct hd_label *key,
                            const struct hd_label_value *v, uint32_t word)
 {
-    struct hd_label key = kira_label(x, path, len);
-    struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
+    struct hd_label_entry *e = hd_model_label_find(x->c->model, key);
 
     if (e != NULL && (e->owner_word & KIRA_LABEL_EXPLICIT) != 0) {
         kira_label_uncount(x, e); /* adopted as explicit, known now to be precomputed */
         e->owner_word = 0;
     }
-    e = hd_model_label_set(x->c->model, x->c->core, &key, v);
+    e = hd_model_label_set(x->c->model, x->c->core, key, v);
     if (e == NULL) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
         return false;
@@ -130,8 +129,9 @@ static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
 void kira_label_own(struct kira_call *x)
 {
     struct hd_label_value v = {.act = HD_LABEL_DECAP};
+    struct hd_label key = kira_label(x, &x->k->self, 1);
 
-    kira_label_put(x, &x->k->self, 1, &v, KIRA_LABEL_OWN);
+    kira_label_put(x, &key, &v, KIRA_LABEL_OWN);
 }
 
 void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add)
@@ -160,7 +160,7 @@ void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool
         return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
-    if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
+    if (kira_label_put(x, &key, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
         k->labels_two_hop++;
         u->two_hop++;
     }
@@ -211,13 +211,12 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
     struct kira_link *l = kira_uln_best(u);
     const struct kira_vicinity *n = kira_vicinity_find(k, u->node);
     hd_node path[2] = {k->self, u->node};
+    struct hd_label key = kira_label(x, path, 2);
 
     if (add && l != NULL && !k->cfg.end_system) {
-        struct hd_label_value v = {
-            .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 1)};
-        kira_label_put(x, path, 2, &v, KIRA_LABEL_ULN);
+        struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = u->label};
+        kira_label_put(x, &key, &v, KIRA_LABEL_ULN);
     } else if (!add) {
-        struct hd_label key = kira_label(x, path, 2);
         hd_model_label_del(x->c->model, &key);
     }
     for (uint32_t i = 0; n != NULL && i < n->list_len; i++)
@@ -253,7 +252,6 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
     if (prev == NULL || l == NULL)
         return;
     hd_kira_path_label(ids, rest, key.b);
-    hd_kira_path_label(ids + 1, rest - 1, out.b);
     struct hd_label_entry *old = hd_model_label_find(x->c->model, &key);
     bool had = old != NULL && (old->owner_word & KIRA_LABEL_EXPLICIT) != 0;
     if (rest == HD_KIRA_NO_SETUP_LEN && old != NULL && !had)
@@ -263,6 +261,10 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         kira_count(x, KIRA_N_LABEL_REFUSED);
         return;
     }
+    if (old != NULL && old->v.act == HD_LABEL_SWAP)
+        out = old->v.out; /* of the same path */
+    else
+        hd_kira_path_label(ids + 1, rest - 1, out.b);
     struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = out};
     struct hd_label_entry *e = hd_model_label_set(x->c->model, x->c->core, &key, &v);
     if (e == NULL) {

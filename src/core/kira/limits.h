@@ -14,6 +14,7 @@
 #define HD_KIRA_MSG_TARGET   1232  /* bytes a responder aims at (kira.md 3.1) */
 #define HD_KIRA_MSG_MAX      16384 /* bytes of any message we build */
 #define HD_KIRA_NOT_VIA_SENT 8     /* failed links named in one request */
+#define HD_KIRA_CLOSEST_MAX  255   /* nodes that an answer names: a request has a byte for that */
 
 /* tables */
 #define HD_KIRA_INTERFACES_MAX       1024

@@ -301,7 +301,7 @@ static uint32_t kira_vicinity_path(struct kira_call *x, hd_node node, hd_node *o
 static void kira_find_answer(struct kira_call *x, const struct hd_kira_msg *m)
 {
     struct kira *k = x->k;
-    struct kira_candidate near[255];
+    struct kira_candidate near[HD_KIRA_CLOSEST_MAX];
     hd_node path[HD_KIRA_PATH_MAX];
     hd_node source = hd_ids_find(x->c->ids, &m->h.source);
     uint32_t n = kira_closest(x, &m->h.dest, source, false, near, HD_MAX(m->rtable_req_radius, 1));
@@ -378,6 +378,30 @@ static uint32_t kira_entry_path(struct kira_call *x, const struct hd_kira_entry 
     return len + e->path.count;
 }
 
+/*
+ * Can nothing come of an entry, whatever its path? Two nodes are the shortest path to what is no
+ * neighbour, and what is only named costs one more: nearly all entries find a full bucket that has
+ * nobody as dear, or are known over a path that is as short.
+ */
+static bool kira_entry_is_vain(struct kira_call *x, const struct hd_kira_entry *e)
+{
+    struct kira *k = x->k;
+    hd_node node = hd_ids_find(x->c->ids, &e->id);
+    struct kira_contact *p = node == 0 ? NULL : kira_contact_find(k, node);
+
+    if (k->failed.len > 0) /* a path over such a link is no knowledge at all */
+        return false;
+    if (node != 0 && (node == k->self || kira_uln_alive(k, node)))
+        return true;
+    if (p == NULL)
+        return kira_bucket_is_closed(k, (uint8_t)hd_id_shared_bits(&k->id, &e->id), 3);
+    if (p->len > 2 || (p->state != HD_KIRA_CONTACT_VALID && p->state != HD_KIRA_CONTACT_UNPROBED))
+        return false;
+    if (kira_ssn_newer(e->ssn, p->ssn))
+        p->ssn = e->ssn;
+    return true;
+}
+
 static void kira_learn_entries(struct kira_call *x, const struct hd_kira_msg *m,
                                const hd_node *path, uint32_t len, struct kira_map *map)
 {
@@ -386,7 +410,7 @@ static void kira_learn_entries(struct kira_call *x, const struct hd_kira_msg *m,
     struct hd_kira_entry e;
 
     while (hd_kira_next_entry(&items, &e)) {
-        uint32_t n = kira_entry_path(x, &e, path, len, full);
+        uint32_t n = kira_entry_is_vain(x, &e) ? 0 : kira_entry_path(x, &e, path, len, full);
         if (n == 0)
             continue;
         hd_node node = full[n - 1];

@@ -9,14 +9,13 @@
  * again than to keep a second copy of them in every router.
  */
 #include "core/kira/state.h"
-#include "lib/hash.h"
 
 #define NONE 0xffff
 
 static uint16_t kira_map_node(struct kira_map *m, hd_node n)
 {
     uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
-    uint32_t at = (uint32_t)hd_mix64(n) & mask;
+    uint32_t at = kira_node_hash(n) & mask;
 
     while (m->slot[at] != NONE) {
         if (m->node[m->slot[at]].node == n)
@@ -36,17 +35,30 @@ static void kira_map_half(struct kira_map *m, uint16_t from, uint16_t to)
     m->node[from].first = (uint16_t)m->edges++;
 }
 
-/* Adds a link in both directions unless it is remembered as failed or the map is full. */
-static void kira_map_link(struct kira_call *x, struct kira_map *m, hd_node a, hd_node b)
+/*
+ * Adds a link in both directions unless it is remembered as failed or the map is full. *number is
+ * that of node a, NONE when it has not been looked for.
+ */
+static void kira_map_link_from(struct kira_call *x, struct kira_map *m, uint16_t *number, hd_node a,
+                               hd_node b)
 {
-    if (m->edges + 2 > KIRA_MAP_EDGES || kira_link_is_failed(x->k, a, b))
+    if (m->edges + 2 > KIRA_MAP_EDGES || (x->k->failed.len > 0 && kira_link_is_failed(x->k, a, b)))
         return;
-    uint16_t i = kira_map_node(m, a), j = kira_map_node(m, b);
+    if (*number == NONE)
+        *number = kira_map_node(m, a);
+    uint16_t i = *number, j = kira_map_node(m, b);
     if (i == NONE || j == NONE || i == j)
         return;
     kira_map_half(m, i, j);
     if (i != 0) /* nobody is reached through self */
         kira_map_half(m, j, i);
+}
+
+static void kira_map_link(struct kira_call *x, struct kira_map *m, hd_node a, hd_node b)
+{
+    uint16_t number = NONE;
+
+    kira_map_link_from(x, m, &number, a, b);
 }
 
 void kira_map_build(struct kira_call *x, struct kira_map *m)
@@ -61,9 +73,10 @@ void kira_map_build(struct kira_call *x, struct kira_map *m)
             kira_map_link(x, m, k->self, k->ulns.v[i]->node);
     for (uint32_t i = 0; i < k->vicinity.len; i++) {
         const struct kira_vicinity *v = k->vicinity.v[i];
+        uint16_t number = NONE;
         for (uint32_t j = 0; j < v->list_len; j++)
             if (v->list[j] != k->self && v->node != k->self)
-                kira_map_link(x, m, v->node, v->list[j]);
+                kira_map_link_from(x, m, &number, v->node, v->list[j]);
     }
     for (uint32_t t = 1; t < k->trie.len; t++)
         if (k->trie.v[t].refs > 0 && k->trie.v[t].parent != 0)
@@ -128,7 +141,7 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m)
 uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
 {
     uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
-    uint32_t at = (uint32_t)hd_mix64(to) & mask;
+    uint32_t at = kira_node_hash(to) & mask;
 
     while (m->slot[at] != NONE && m->node[m->slot[at]].node != to)
         at = (at + 1) & mask;

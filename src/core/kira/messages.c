@@ -478,8 +478,11 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
     }
     kira_not_via_input(x, m);
     struct kira_contact *p = kira_contact_learn(x, path, len, m->h.ssn, 0, KIRA_VALIDATED);
-    if (p != NULL)
-        p->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+    bool end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+    if (p != NULL && p->end_system != end_system) {
+        p->end_system = end_system;
+        kira_prefix_dirty(k, p->bits);
+    }
     bool last = m->index + 1u == m->route.count;
     bool sets_up =
         m->h.type == HD_KIRA_SETUP_REQ || (m->h.type == HD_KIRA_PROBE_REQ && !m->has_overlay_hops);

@@ -33,15 +33,6 @@ struct kira_uln *kira_uln_find(struct kira *k, hd_node node)
     return i == HD_INDEX_END ? NULL : k->ulns.v[i];
 }
 
-uint32_t kira_degree(const struct kira *k)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < k->ulns.len; i++)
-        n += k->ulns.v[i]->alive;
-    return n;
-}
-
 struct kira_link *kira_uln_best(const struct kira_uln *u)
 {
     struct kira_link *best = NULL;
@@ -52,19 +43,31 @@ struct kira_link *kira_uln_best(const struct kira_uln *u)
     return best;
 }
 
-struct kira_link *kira_link_of(struct kira *k, uint32_t ifindex, const struct hd_ip6 *link_local,
-                               struct kira_uln **uln)
+static struct kira_link *kira_link_search(struct kira *k, uint32_t ifindex,
+                                          const struct hd_ip6 *link_local)
 {
     for (uint32_t i = 0; i < k->ulns.len; i++)
         for (uint32_t j = 0; j < k->ulns.v[i]->links_len; j++) {
             struct kira_link *l = k->ulns.v[i]->links[j];
-            if (l->ifindex == ifindex && hd_ip6_equal(&l->link_local, link_local)) {
-                if (uln != NULL)
-                    *uln = k->ulns.v[i];
+            if (l->ifindex == ifindex && hd_ip6_equal(&l->link_local, link_local))
                 return l;
-            }
         }
     return NULL;
+}
+
+struct kira_link *kira_link_of(struct kira *k, uint32_t ifindex, const struct hd_ip6 *link_local,
+                               struct kira_uln **uln)
+{
+    struct kira_interface *i = kira_interface_find(k, ifindex);
+    struct kira_link *l = i == NULL ? NULL : i->heard;
+
+    if (l == NULL || !hd_ip6_equal(&l->link_local, link_local))
+        l = kira_link_search(k, ifindex, link_local);
+    if (l != NULL && i != NULL)
+        i->heard = l;
+    if (l != NULL && uln != NULL)
+        *uln = kira_uln_find(k, l->node);
+    return l;
 }
 
 static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
@@ -82,6 +85,8 @@ static struct kira_uln *kira_uln_add(struct kira_call *x, hd_node node)
     if (hd_vec_reserve(x->c->pool, &k->ulns, k->ulns.len + 1) != 0)
         goto free_uln;
     u->node = node;
+    u->bits = (uint8_t)hd_id_shared_bits(&k->id, kira_id(x, node));
+    u->label = kira_label(x, &node, 1);
     k->ulns.v[k->ulns.len] = u;
     if (hd_index_add(&k->uln_index, x->c->pool, k->ulns.len, kira_uln_hash, k) != 0)
         goto free_uln;
@@ -101,6 +106,7 @@ static void kira_uln_remove(struct kira_call *x, struct kira_uln *u)
     struct kira *k = x->k;
     uint32_t at = 0, last = k->ulns.len - 1;
 
+    HD_ASSERT(!u->alive);
     kira_label_uln(x, u, false);
     while (k->ulns.v[at] != u)
         at++;
@@ -168,7 +174,10 @@ static struct kira_link *kira_link_add(struct kira_call *x, struct kira_uln *u, 
 static void kira_link_remove(struct kira_call *x, struct kira_uln *u, uint32_t i)
 {
     struct kira_link *l = u->links[i];
+    struct kira_interface *over = kira_interface_find(x->k, l->ifindex);
 
+    if (over != NULL && over->heard == l)
+        over->heard = NULL;
     kira_disarm(x, &l->timer);
     kira_labels_drop(x, l->adj);
     kira_routes_drop(x, l->adj);
@@ -184,6 +193,7 @@ static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
     struct kira_contact *p;
 
     u->alive = true;
+    k->degree++;
     kira_labels_share_anew(x);
     kira_count(x, KIRA_N_NEIGHBOUR_UP);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_UP, u->node, 0, 0, 0);
@@ -193,7 +203,8 @@ static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
     if ((p = kira_contact_find(k, u->node)) != NULL) /* neighbours stand beside the buckets */
         kira_contact_remove(x, p);
     kira_search_end(x, u->node);
-    k->bucket_dirty = k->vicinity_dirty = true;
+    k->vicinity_dirty = true;
+    kira_prefixes_dirty(k);
     kira_sequence_step(x, true);
     kira_update_state(x);
     kira_commands_found(x, u->node);
@@ -211,7 +222,7 @@ static void kira_uln_rehome(struct kira_call *x, struct kira_uln *u, const struc
     for (uint32_t i = 0; i < x->k->contacts.len; i++)
         if (kira_path_first(x->k, x->k->contacts.v[i].active) == u->node)
             kira_contact_dirty(x, &x->k->contacts.v[i]);
-    x->k->bucket_dirty = true;
+    kira_prefixes_dirty(x->k);
 }
 
 static void kira_link_up(struct kira_call *x, struct kira_uln *u, struct kira_link *l,
@@ -298,10 +309,12 @@ struct kira_link *kira_link_adopt(struct kira_call *x, hd_node node, uint32_t if
     kira_link_watch(x, l);
     if (!u->alive) {
         u->alive = true;
+        x->k->degree++;
         kira_labels_share_anew(x);
         kira_label_uln(x, u, true);
         kira_route_uln(x, u);
-        x->k->bucket_dirty = x->k->vicinity_dirty = true;
+        x->k->vicinity_dirty = true;
+        kira_prefixes_dirty(x->k);
         kira_update_state(x);
     }
     return l;
@@ -315,13 +328,15 @@ static void kira_uln_down(struct kira_call *x, struct kira_uln *u)
     struct kira *k = x->k;
 
     u->alive = false;
+    k->degree--;
     kira_labels_share_anew(x);
     kira_count(x, KIRA_N_NEIGHBOUR_DOWN);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_DOWN, u->node, 0, 0, 0);
     u->asking = false;
     kira_requests_cancel(x, KIRA_REQ_DISC, u->node);
     kira_route_drop(x, u->node);
-    k->vicinity_dirty = k->bucket_dirty = true;
+    k->vicinity_dirty = true;
+    kira_prefixes_dirty(k);
     kira_vicinity_refresh(x);
     kira_link_failed(x, k->self, u->node, x->c->now);
     kira_sequence_step(x, false);
@@ -641,7 +656,11 @@ void kira_on_disc(struct kira_call *x, const struct hd_kira_msg *m, const struct
         u->capabilities = m->capabilities;
     else
         u->capabilities = 0;
-    u->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+    bool end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+    if (u->end_system != end_system) {
+        u->end_system = end_system;
+        kira_prefix_dirty(x->k, u->bits);
+    }
     while (len < HD_KIRA_LIST_MAX && hd_kira_next_contact(&items, &item)) {
         hd_node n = hd_ids_intern(x->c->ids, &item.id);
         if (n != 0)

@@ -37,15 +37,19 @@ static struct hd_route_key kira_prefix_key(const struct kira *k, unsigned bucket
                                  .len = (uint8_t)(16 + bucket + 1)};
 }
 
-static void kira_route_set(struct kira_call *x, const struct hd_route_key *key,
+/* False: there was no room. */
+static bool kira_route_set(struct kira_call *x, const struct hd_route_key *key,
                            const struct hd_route_value *v)
 {
-    const struct hd_route_entry *old = hd_model_route_find(x->c->model, key);
+    uint32_t before = x->c->model->generation;
 
-    if (old == NULL || !hd_route_value_equal(&old->v, v))
-        x->k->last_route_change = x->c->now;
-    if (hd_model_route_set(x->c->model, x->c->core, key, v) != 0)
+    if (hd_model_route_set(x->c->model, x->c->core, key, v) != 0) {
         kira_no_memory(x);
+        return false;
+    }
+    if (x->c->model->generation != before)
+        x->k->last_route_change = x->c->now;
+    return true;
 }
 
 void kira_route_own(struct kira_call *x)
@@ -88,7 +92,7 @@ void kira_routes_drop(struct kira_call *x, uint32_t adj)
         hd_model_route_del(m, &key);
         x->k->last_route_change = x->c->now;
     }
-    x->k->bucket_dirty = true;
+    kira_prefixes_dirty(x->k);
 }
 
 /* Can data be sent over the contact's active path now? */
@@ -100,17 +104,27 @@ static bool kira_ready(struct kira_call *x, const struct kira_contact *p)
     return (p->flags & KIRA_CONTACT_SETUP) != 0 || !kira_contact_needs_setup(x->k, p);
 }
 
-static bool kira_encap(struct kira_call *x, uint16_t end, uint16_t mtu, struct hd_route_value *v)
+/* The label of a contact's active path: a hash, unless the host route has it. */
+static struct hd_label kira_contact_label(struct kira_call *x, const struct kira_contact *p)
 {
+    struct hd_route_key key = kira_host_key(x, p->node);
+    const struct hd_route_entry *e = p->labelled ? hd_model_route_find(x->c->model, &key) : NULL;
     hd_node path[HD_KIRA_PATH_MAX];
-    uint32_t len = kira_path_read(x->k, end, path);
-    struct kira_uln *u = len == 0 ? NULL : kira_uln_find(x->k, path[0]);
+
+    if (e != NULL && e->v.act == HD_ROUTE_ENCAP)
+        return e->v.out;
+    return kira_label(x, path, kira_path_read(x->k, p->active, path));
+}
+
+static bool kira_encap(struct kira_call *x, const struct kira_contact *p, struct hd_route_value *v)
+{
+    struct kira_uln *u = kira_uln_find(x->k, kira_path_first(x->k, p->active));
     struct kira_link *l = u == NULL ? NULL : kira_uln_best(u);
 
     if (l == NULL)
         return false;
-    *v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .mtu = mtu, .adj = l->adj};
-    v->out = kira_label(x, path, len);
+    *v = (struct hd_route_value){
+        .act = HD_ROUTE_ENCAP, .mtu = p->mtu, .adj = l->adj, .out = kira_contact_label(x, p)};
     return true;
 }
 
@@ -130,8 +144,8 @@ static void kira_contact_route(struct kira_call *x, struct kira_contact *p)
 
     bool wanted = !x->k->cfg.few_routes || kira_contact_carries(x, p);
 
-    if (wanted && kira_ready(x, p) && kira_encap(x, p->active, p->mtu, &v)) {
-        kira_route_set(x, &key, &v);
+    if (wanted && kira_ready(x, p) && kira_encap(x, p, &v)) {
+        p->labelled = kira_route_set(x, &key, &v);
         p->flags |= KIRA_CONTACT_ROUTE;
         return;
     }
@@ -191,30 +205,39 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
         return; /* what is in force stays until the set-up is confirmed */
     }
     if (p != NULL) {
-        if (kira_encap(x, p->active, p->mtu, &v))
+        if (kira_encap(x, p, &v))
             kira_route_set(x, &key, &v);
         return;
     }
-    struct kira_link *l = kira_uln_best(kira_uln_find(k, b->node));
-    v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .adj = l->adj};
-    v.out = kira_label(x, &b->node, 1);
+    const struct kira_uln *u = kira_uln_find(k, b->node);
+    v = (struct hd_route_value){
+        .act = HD_ROUTE_ENCAP, .adj = kira_uln_best(u)->adj, .out = u->label};
     kira_route_set(x, &key, &v);
 }
 
+static bool kira_is_in(const uint64_t buckets[2], unsigned bits)
+{
+    return (buckets[bits / 64] >> bits % 64 & 1) != 0;
+}
+
+/* Only the routes of buckets in which something changed are looked at. */
 static void kira_prefix_routes(struct kira_call *x)
 {
     struct kira *k = x->k;
     struct kira_best best[HD_ID_BITS + 1];
+    uint64_t dirty[2] = {k->prefix_dirty[0], k->prefix_dirty[1]};
 
-    memset(best, 0, sizeof best);
+    memset(k->prefix_dirty, 0, sizeof k->prefix_dirty);
+    memset(best, 0, (k->buckets - 1u) * sizeof best[0]);
     for (uint32_t i = 0; i < k->ulns.len; i++) {
-        hd_node n = k->ulns.v[i]->node;
-        unsigned bits = hd_id_shared_bits(&k->id, kira_id(x, n));
-        if (k->ulns.v[i]->alive && !k->ulns.v[i]->end_system && bits + 1u < k->buckets)
-            kira_best_take(x, &best[bits], n, 1, true, false);
+        const struct kira_uln *u = k->ulns.v[i];
+        if (u->bits + 1u < k->buckets && kira_is_in(dirty, u->bits) && u->alive && !u->end_system)
+            kira_best_take(x, &best[u->bits], u->node, 1, true, false);
     }
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
+        if (!kira_is_in(dirty, p->bits))
+            continue;
         bool kept = (p->flags & KIRA_CONTACT_CHOSEN) != 0;
         p->flags &= (uint8_t)~KIRA_CONTACT_CHOSEN;
         if (p->bits + 1u < k->buckets && p->state == HD_KIRA_CONTACT_VALID && !p->end_system &&
@@ -222,7 +245,8 @@ static void kira_prefix_routes(struct kira_call *x)
             kira_best_take(x, &best[p->bits], p->node, p->len, kira_ready(x, p), kept);
     }
     for (uint16_t b = 0; b + 1 < k->buckets; b++)
-        kira_prefix_route(x, b, &best[b]);
+        if (kira_is_in(dirty, b))
+            kira_prefix_route(x, b, &best[b]);
     for (uint16_t b = (uint16_t)(k->buckets - 1); b < k->prefixes; b++) {
         struct hd_route_key key = kira_prefix_key(k, b);
         hd_model_route_del(x->c->model, &key);

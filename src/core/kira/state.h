@@ -63,6 +63,7 @@ struct kira_interface {
     hd_time hello_interval;
     struct hd_timer hello;
     struct kira_bucket strangers;
+    struct kira_link *heard; /* last, over it; where there is only one it is found at once */
 };
 
 /* One of possibly several links to an underlay neighbour (ULN). */
@@ -88,10 +89,12 @@ struct kira_link {
 
 struct kira_uln {
     hd_node node;
+    uint8_t bits; /* shared with the own ID */
     uint8_t capabilities;
     bool alive;      /* at least one link is up */
     bool end_system; /* forwards nothing (kira.md 5.12): never in the middle of a path */
     uint8_t links_len;
+    struct hd_label label; /* of the path that is this neighbour alone */
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
     uint32_t two_hop; /* precomputed labels over it */
@@ -146,6 +149,7 @@ struct kira_contact {
     uint8_t flags;
     uint8_t bits; /* shared with the own ID */
     bool end_system;
+    bool labelled; /* the host route in the model has the label of `active` */
 };
 
 _Static_assert(sizeof(struct kira_contact) <= 32, "a router has hundreds");
@@ -280,13 +284,14 @@ struct kira {
     uint32_t ssn, ssn_ceiling;
     uint64_t mac_counter;
     bool stopping, isolated, id_collision, joined, no_memory;
-    bool resting;        /* neither speaks nor listens (sequence.c) */
-    bool save_late;      /* the saved list of neighbours is not that of now */
-    bool collect;        /* identifiers have to be collected when nothing else is to do */
-    uint8_t state;       /* enum hd_kira_state */
-    bool bucket_dirty;   /* prefix routes have to be looked at */
-    bool labels_dirty;   /* an allocation failed: rebuild the precomputed labels */
-    bool vicinity_dirty; /* distances have to be computed again */
+    bool resting;             /* neither speaks nor listens (sequence.c) */
+    bool save_late;           /* the saved list of neighbours is not that of now */
+    bool collect;             /* identifiers have to be collected when nothing else is to do */
+    uint8_t state;            /* enum hd_kira_state */
+    bool bucket_dirty;        /* prefix routes have to be looked at, those of */
+    uint64_t prefix_dirty[2]; /* the buckets whose bits are set */
+    bool labels_dirty;        /* an allocation failed: rebuild the precomputed labels */
+    bool vicinity_dirty;      /* distances have to be computed again */
     uint32_t contacts_dirty;
 
     HD_VEC(struct kira_interface *) interfaces;
@@ -300,10 +305,12 @@ struct kira {
     HD_VEC(struct kira_failed_link) failed;
     struct hd_index vicinity_index, contact_index, uln_index; /* by kira_node_hash */
     uint64_t
-        uln_filter; /* a bit for each neighbour: nearly all nodes that are asked for are none */
+        uln_filter;  /* a bit for each neighbour: nearly all nodes that are asked for are none */
+    uint32_t degree; /* neighbours that are alive */
     uint16_t trie_free;
-    uint16_t buckets;                   /* how many; the last one holds the rest */
-    uint16_t in_bucket[HD_ID_BITS + 1]; /* contacts by shared bits, without on-demand */
+    uint16_t buckets;                    /* how many; the last one holds the rest */
+    uint16_t in_bucket[HD_ID_BITS + 1];  /* contacts by shared bits, without on-demand */
+    uint8_t bucket_cost[HD_ID_BITS + 1]; /* no contact of a bucket costs more; 0: not known now */
     uint32_t on_demand;
     uint32_t labels_explicit, labels_two_hop;
     uint16_t two_hop_share; /* of the two-hop labels, for each neighbour */
@@ -428,8 +435,11 @@ static inline bool kira_uln_alive(struct kira *k, hd_node node)
     struct kira_uln *u = kira_uln_find(k, node);
     return u != NULL && u->alive;
 }
-/* How many neighbours are alive: what the others are told. */
-uint32_t kira_degree(const struct kira *k);
+/* What the others are told. */
+static inline uint32_t kira_degree(const struct kira *k)
+{
+    return k->degree;
+}
 /* The link in use; NULL when the neighbour is down. */
 struct kira_link *kira_uln_best(const struct kira_uln *u);
 struct kira_link *kira_link_of(struct kira *k, uint32_t ifindex, const struct hd_ip6 *link_local,
@@ -542,8 +552,14 @@ struct kira_contact *kira_contact_add_on_demand(struct kira_call *x, hd_node nod
 void kira_contact_remove(struct kira_call *x, struct kira_contact *p);
 void kira_contact_dirty(struct kira_call *x, struct kira_contact *p);
 void kira_contacts_dirty_all(struct kira_call *x);
+/* A contact with so many shared bits may cost its bucket more than before. */
+void kira_bucket_dearer(struct kira *k, uint8_t bits);
+/* Nobody that shares so many bits gets into its bucket at this cost, or changes it. */
+bool kira_bucket_is_closed(struct kira *k, uint8_t bits, uint32_t cost);
 /* Those whose need of a set-up depends on what is known of this node. */
 void kira_contacts_dirty_over(struct kira_call *x, hd_node node);
+/* The same for their prefix routes alone, and not at once. */
+void kira_prefixes_doubt_over(struct kira_call *x, hd_node node);
 void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16_t end,
                              uint8_t len);
 bool kira_contact_close(const struct kira *k, const struct kira_contact *p);
@@ -698,6 +714,22 @@ void kira_labels_adopt(struct kira_call *x);
 
 /* --- routes.c -----------------------------------------------------------------------------------
  */
+/* The prefix route of nodes that share so many bits has to be looked at, with the next one. */
+static inline void kira_prefix_doubt(struct kira *k, uint8_t bits)
+{
+    k->prefix_dirty[bits / 64] |= UINT64_C(1) << bits % 64;
+}
+static inline void kira_prefix_dirty(struct kira *k, uint8_t bits)
+{
+    kira_prefix_doubt(k, bits);
+    k->bucket_dirty = true;
+}
+/* All of them. */
+static inline void kira_prefixes_dirty(struct kira *k)
+{
+    memset(k->prefix_dirty, 0xff, sizeof k->prefix_dirty);
+    k->bucket_dirty = true;
+}
 void kira_routes_work(struct kira_call *x, uint32_t units);
 void kira_route_own(struct kira_call *x);
 void kira_route_uln(struct kira_call *x, const struct kira_uln *u);

@@ -53,6 +53,7 @@ static struct kira_vicinity *kira_vicinity_add(struct kira_call *x, hd_node node
     if (hd_index_add(&k->vicinity_index, x->c->pool, k->vicinity.len, kira_vicinity_hash, k) != 0)
         goto no_memory;
     k->vicinity.len++;
+    kira_prefixes_doubt_over(x, node); /* of what is not known the worse was assumed */
     return v;
 
 no_memory:
@@ -218,13 +219,20 @@ static bool kira_list_has(const hd_node *list, uint32_t len, hd_node n)
 }
 
 /*
- * Would the node have been in what was kept of the list before? Of a list that was kept in part,
- * only the chosen ones can be missed.
+ * The same for item `at` of one list and the whole of another: a node tells its neighbours in about
+ * the same order each time, so nearly always the same place of the other list says it.
+ */
+static bool kira_lists_share(const hd_node *list, uint32_t len, const hd_node *other, uint32_t at)
+{
+    return (at < len && list[at] == other[at]) || kira_list_has(list, len, other[at]);
+}
+
+/*
+ * Would a node that is not in what was kept of the list before have been? Of a list that was kept
+ * in part, only the chosen ones can be missed.
  */
 static bool kira_list_is_news(struct kira_call *x, const struct kira_vicinity *v, hd_node n)
 {
-    if (kira_list_has(v->list, v->list_len, n))
-        return false;
     return v->list_len >= v->degree ||
            (v->distance == 2 && kira_chosen(x, n, HD_KIRA_HUB_DEGREE, v->degree));
 }
@@ -241,9 +249,10 @@ static void kira_list_changed(struct kira_call *x, struct kira_vicinity *v, cons
     for (uint32_t i = 0; i < len; i++) {
         if (list[i] == x->k->self)
             continue;
-        if (labels && !kira_list_has(v->list, v->list_len, list[i]))
+        bool listed = kira_lists_share(v->list, v->list_len, list, i);
+        if (labels && !listed)
             kira_label_two_hop(x, u, list[i], true);
-        if (!v->synched_once || kira_list_is_news(x, v, list[i]))
+        if (!v->synched_once || (!listed && kira_list_is_news(x, v, list[i])))
             kira_link_works(x, v->node, list[i]);
     }
 }
@@ -256,9 +265,9 @@ static void kira_list_lost(struct kira_call *x, hd_node node, const hd_node *old
                            const hd_node *fresh, uint32_t len, bool whole)
 {
     for (uint32_t i = 0; i < old_len; i++) {
-        struct kira_uln *u = kira_uln_find(x->k, node);
-        if (old[i] == x->k->self || kira_list_has(fresh, len, old[i]))
+        if (old[i] == x->k->self || kira_lists_share(fresh, len, old, i))
             continue;
+        struct kira_uln *u = kira_uln_find(x->k, node);
         if (u != NULL)
             kira_label_two_hop(x, u, old[i], false);
         if (whole)

@@ -33,6 +33,9 @@ static inline struct hd_id hd_kira_read_id(struct hd_reader *r)
 }
 
 /* False for the two values that no node may have (kira.md 2.1). */
-bool hd_kira_is_node(const struct hd_id *id);
+static inline bool hd_kira_is_node(const struct hd_id *id)
+{
+    return !hd_id_is_zero(id) && !hd_id_is_ones(id);
+}
 
 #endif

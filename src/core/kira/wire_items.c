@@ -17,21 +17,21 @@
 #define COMPARE_PAIRS  24 /* up to here looking at every pair is cheaper than sorting */
 #define DISTINCT_LIMIT HD_KIRA_ROUTE_MAX
 
-bool hd_kira_is_node(const struct hd_id *id)
+static const struct hd_id *id_at(const uint8_t *ids, uint32_t i)
 {
-    return !hd_id_is_zero(id) && !hd_id_is_ones(id);
+    return (const struct hd_id *)(ids + (size_t)i * HD_ID_BYTES);
 }
 
 static int compare_at(const uint8_t *ids, uint32_t i, uint32_t j)
 {
-    return memcmp(ids + (size_t)i * HD_ID_BYTES, ids + (size_t)j * HD_ID_BYTES, HD_ID_BYTES);
+    return hd_id_compare(id_at(ids, i), id_at(ids, j));
 }
 
 static bool distinct_by_pairs(const uint8_t *ids, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = i + 1; j < count; j++) {
-            if (compare_at(ids, i, j) == 0)
+            if (hd_id_equal(id_at(ids, i), id_at(ids, j)))
                 return false;
         }
     }
@@ -88,9 +88,7 @@ static bool all_distinct(const uint8_t *ids, uint32_t count)
 static bool all_nodes(const struct hd_kira_ids *ids)
 {
     for (uint32_t i = 0; i < ids->count; i++) {
-        struct hd_id id = hd_kira_id_at(ids, i);
-
-        if (!hd_kira_is_node(&id))
+        if (!hd_kira_is_node(id_at(ids->bytes, i)))
             return false;
     }
     return true;
@@ -204,15 +202,18 @@ enum hd_kira_wire_error hd_kira_check_rtable_req(struct hd_kira_msg *m, struct h
     return m->rtable_req_type <= HD_KIRA_RT_VICINITY ? HD_KIRA_WIRE_OK : HD_KIRA_WIRE_REQUEST;
 }
 
-static void read_entry(struct hd_reader *r, struct hd_kira_entry *item)
+static inline void read_entry(struct hd_reader *from, struct hd_kira_entry *item)
 {
-    item->id = hd_kira_read_id(r);
-    item->path.count = hd_read_u16(r);
-    item->path.bytes = hd_read_bytes(r, (size_t)item->path.count * HD_ID_BYTES);
-    item->ssn = hd_read_u32(r);
-    item->age_ms = hd_read_u32(r);
-    item->degree = hd_read_u16(r);
+    struct hd_reader r = *from; /* in registers */
+
+    item->id = hd_kira_read_id(&r);
+    item->path.count = hd_read_u16(&r);
+    item->path.bytes = hd_read_bytes(&r, (size_t)item->path.count * HD_ID_BYTES);
+    item->ssn = hd_read_u32(&r);
+    item->age_ms = hd_read_u32(&r);
+    item->degree = hd_read_u16(&r);
     item->action = HD_KIRA_ANNOUNCE;
+    *from = r;
 }
 
 bool hd_kira_next_entry(struct hd_reader *r, struct hd_kira_entry *item)
@@ -234,14 +235,12 @@ bool hd_kira_next_update(struct hd_reader *r, struct hd_kira_entry *item)
 
 static enum hd_kira_wire_error check_entry(const struct hd_kira_entry *item)
 {
-    struct hd_id last;
-
     if (item->path.count < 1 || item->path.count > HD_KIRA_PATH_MAX)
         return HD_KIRA_WIRE_ENTRY;
     if (!all_nodes(&item->path))
         return HD_KIRA_WIRE_IDENTITY;
-    last = hd_kira_id_at(&item->path, item->path.count - 1);
-    if (!hd_id_equal(&last, &item->id) || !ssn_of_contact_is_legal(item->ssn))
+    if (!hd_id_equal(id_at(item->path.bytes, item->path.count - 1), &item->id) ||
+        !ssn_of_contact_is_legal(item->ssn))
         return HD_KIRA_WIRE_ENTRY;
     if (item->action > HD_KIRA_UNREACHABLE)
         return HD_KIRA_WIRE_ENTRY;
