@@ -422,17 +422,17 @@ const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
 #define SPARSE_MIN 32u /* entries below which a table stays as it is */
 
 /*
- * Is a third of the table's memory empty, and some entries more? What has just been packed is not,
- * although its block was rounded up, and a quarter of it has to go before it is again.
+ * Is a quarter of the table's memory empty, and some entries more? What has just been packed is
+ * not, although its block was rounded up by as much as a quarter.
  */
 static bool sparse(const struct hd_table_free *f, uint32_t cap)
 {
-    return cap > SPARSE_MIN && (uint64_t)f->live + f->live / 2 + SPARSE_MIN / 2 < cap;
+    return cap > SPARSE_MIN && (uint64_t)f->live + f->live * 3 / 8 + SPARSE_MIN / 4 < cap;
 }
 
 static uint32_t packed_len(const struct hd_table_free *f)
 {
-    return f->live + f->live / 8 + 2;
+    return f->live + f->live / 16 + 2;
 }
 
 /* Without memory for the smaller table the large one stays. */

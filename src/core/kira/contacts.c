@@ -292,6 +292,21 @@ void kira_contact_remove(struct kira_call *x, struct kira_contact *p)
     kira_prefix_dirty(k, bits);
 }
 
+void kira_contacts_shrink(struct kira_call *x)
+{
+    struct kira *k = x->k;
+    uint32_t len = k->contacts.len, want = len + len / 16 + 1;
+    size_t item = sizeof *k->contacts.v;
+
+    if (len + len * 3 / 8 + 8 >= k->contacts.cap)
+        return;
+    void *less = hd_pool_resize(x->c->pool, k->contacts.v, k->contacts.cap * item, want * item);
+    if (less == NULL)
+        return;
+    k->contacts.v = less;
+    k->contacts.cap = (uint32_t)(hd_pool_rounded(want * item) / item);
+}
+
 void kira_contact_set_active(struct kira_call *x, struct kira_contact *p, uint16_t end, uint8_t len)
 {
     uint16_t old = p->active;

@@ -328,4 +328,5 @@ void kira_contacts_tick(struct kira_call *x)
     for (uint32_t i = k->contacts.len; i-- > 0;)
         if (i < k->contacts.len && hd_fx_room(x->c->fx, HD_KIRA_MSG_MAX))
             kira_contact_age(x, &k->contacts.v[i], now_ms);
+    kira_contacts_shrink(x);
 }

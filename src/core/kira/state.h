@@ -550,6 +550,8 @@ struct kira_contact *kira_contact_learn(struct kira_call *x, const hd_node *path
                                         uint32_t ssn, uint32_t age_ms, enum kira_source source);
 struct kira_contact *kira_contact_add_on_demand(struct kira_call *x, hd_node node);
 void kira_contact_remove(struct kira_call *x, struct kira_contact *p);
+/* Gives memory back that a starting network had filled. */
+void kira_contacts_shrink(struct kira_call *x);
 void kira_contact_dirty(struct kira_call *x, struct kira_contact *p);
 void kira_contacts_dirty_all(struct kira_call *x);
 /* A contact with so many shared bits may cost its bucket more than before. */
