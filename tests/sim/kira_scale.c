@@ -5,12 +5,13 @@
  * all links breaks in one instant. It prints; bounds given as options make it a test.
  *
  *   kira-scale GENERATOR [--seed N] [--settle-s S] [--steady-s S] [--cut PERMILLE] [--lean]
- *       [--workers N] [--join]
+ *       [--workers N] [--join] [--start-ms MS] [--seconds]
  *       [--max-mean-bytes N] [--max-rate MILLI] [--max-stretch MILLI] [--min-repaired PER-10000]
  *
  * --lean: 8 contacts in the shallow buckets, host routes only for what carries something. --join:
- * the first seconds only, nothing after. Checkers are off, so "messages handled per CPU second" is
- * what the protocol and the engine cost.
+ * the first seconds only, nothing after. --start-ms: nodes start within so much time, in place of
+ * 10 ms. --seconds: the cost of each second of the start by itself. Checkers are off, so "messages
+ * handled per CPU second" is what the protocol and the engine cost.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -28,9 +29,9 @@
 
 struct arguments {
     const char *generator;
-    uint64_t seed, settle_s, steady_s, cut, workers;
+    uint64_t seed, settle_s, steady_s, cut, workers, start_ms;
     uint64_t max_bytes, max_rate, max_stretch, min_repaired;
-    int lean, join;
+    int lean, join, seconds;
 };
 
 static bool failed;
@@ -334,6 +335,7 @@ static void run(struct arguments *a)
     o.config = config;
     o.config_user = a;
     o.workers = (uint32_t)a->workers;
+    o.start_jitter_ns = HD_MS((hd_time)a->start_ms);
     if (hd_sim_create(&s, sc, &o, err, sizeof err) != 0) {
         fprintf(stderr, "kira-scale: %s\n", err);
         exit(2);
@@ -341,6 +343,11 @@ static void run(struct arguments *a)
     printf("%s seed %" PRIu64 ": %u nodes, %u links\n", a->generator, a->seed, sc->node_count,
            sc->link_count);
     struct cost start = cost_now(s);
+    for (uint64_t i = 1; a->seconds && i < a->settle_s; i++) {
+        hd_sim_run(s, HD_SEC(i));
+        print_cost(s, &start);
+        start = cost_now(s);
+    }
     hd_sim_run(s, HD_SEC(a->settle_s));
     print_cost(s, &start);
     if (a->join) {
@@ -369,7 +376,8 @@ static void run(struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.seed = 1, .settle_s = 60, .steady_s = 30, .cut = 100, .workers = 1};
+    struct arguments a = {
+        .seed = 1, .settle_s = 60, .steady_s = 30, .cut = 100, .workers = 1, .start_ms = 10};
     struct {
         const char *name;
         uint64_t *value;
@@ -379,18 +387,20 @@ int main(int argc, char **argv)
         {"steady-s", &a.steady_s},
         {"cut", &a.cut},
         {"workers", &a.workers},
+        {"start-ms", &a.start_ms},
         {"max-mean-bytes", &a.max_bytes},
         {"max-rate", &a.max_rate},
         {"max-stretch", &a.max_stretch},
         {"min-repaired", &a.min_repaired},
     };
-    struct option options[HD_ARRAY_LEN(numbers) + 3] = {{0}};
+    struct option options[HD_ARRAY_LEN(numbers) + 4] = {{0}};
     int at = 0, option;
 
     for (unsigned i = 0; i < HD_ARRAY_LEN(numbers); i++)
         options[i] = (struct option){numbers[i].name, required_argument, NULL, 256 + (int)i};
     options[HD_ARRAY_LEN(numbers)] = (struct option){"lean", no_argument, &a.lean, 1};
     options[HD_ARRAY_LEN(numbers) + 1] = (struct option){"join", no_argument, &a.join, 1};
+    options[HD_ARRAY_LEN(numbers) + 2] = (struct option){"seconds", no_argument, &a.seconds, 1};
     while ((option = getopt_long(argc, argv, "", options, &at)) != -1) {
         if (option == '?')
             return 2;
