@@ -10,8 +10,7 @@
 #include "lib/base.h"
 
 #define FIRST_CAP  8u
-#define FIRST_BITS 12u /* most tables stay below; what is left of a slot tells 2^20 hashes apart   \
-                        */
+#define FIRST_BITS 12u /* most tables have fewer entries; 20 bits are left for the hash */
 
 void hd_index_free(struct hd_index *x, struct hd_pool *p)
 {
