@@ -77,6 +77,19 @@ int hd_driver_call_configure(struct hd_driver *d, uint8_t core, const void *conf
     return error;
 }
 
+int hd_driver_call_change(struct hd_driver *d, uint8_t core, const void *delta, uint32_t len)
+{
+    struct hd_answer none = {.deadline = HD_NEVER};
+    struct hd_config_delta read;
+    if (hd_config_delta_read(delta, len, &read) != 0) {
+        return HD_EMALFORMED;
+    }
+    hd_recorder_change(&d->recorder, core, delta, len, d->now);
+    int error = hd_router_change(d->router, core, &read, d->now, &d->fx);
+    hd_recorder_outcome(&d->recorder, error, &none, &d->fx);
+    return error;
+}
+
 void hd_driver_call_stop_core(struct hd_driver *d, uint8_t core)
 {
     struct hd_answer none = {.deadline = HD_NEVER};

@@ -21,6 +21,9 @@ struct hd_answer hd_driver_call_work(struct hd_driver *d);
 void hd_driver_call_stop(struct hd_driver *d);
 HD_MUST_USE int hd_driver_call_configure(struct hd_driver *d, uint8_t core, const void *config,
                                          uint32_t len);
+/* What differs, as bytes (model/config_delta.h). */
+HD_MUST_USE int hd_driver_call_change(struct hd_driver *d, uint8_t core, const void *delta,
+                                      uint32_t len);
 void hd_driver_call_stop_core(struct hd_driver *d, uint8_t core);
 /*
  * Changes of the model outside of calls, recorded: the functions of model/liveness.h and

@@ -20,6 +20,7 @@
 #include "lib/pool.h"
 #include "lib/random.h"
 #include "lib/time.h"
+#include "model/config_delta.h"
 #include "model/effects.h"
 #include "model/fwd.h"
 #include "model/ids.h"
@@ -254,6 +255,14 @@ struct hd_core_ops {
     int (*check)(const void *state, struct hd_ctx *c, const void *config, uint32_t len);
     /* Takes a whole new config struct: 0, or an hd_error and nothing changed. */
     int (*configure)(void *state, struct hd_ctx *c, const void *config, uint32_t len);
+    /*
+     * The same two for a change of the configuration that the core took last: the new head and the
+     * rows that differ, whose old forms it has. The result is what `configure` with the whole would
+     * give; the cost is that of the rows that differ. NULL, both: the lists are short, and the core
+     * is given the whole.
+     */
+    int (*check_change)(const void *state, struct hd_ctx *c, const struct hd_config_delta *d);
+    int (*change)(void *state, struct hd_ctx *c, const struct hd_config_delta *d);
     /* Copies up to max rows of a list into out; sets cursor->end after the last. */
     uint32_t (*rows)(const void *state, struct hd_ctx *c, uint16_t list,
                      struct hd_row_cursor *cursor, void *out, uint32_t max);

@@ -74,6 +74,8 @@ enum hd_record_type {
     HD_RECORD_REFUSED, /* hd_recorded_refused: what the data plane refused afterwards */
     /* between calls */
     HD_RECORD_EDIT, /* hd_recorded_edit, for some a value: the driver changed the model */
+    /* a call, too */
+    HD_RECORD_CHANGE, /* hd_recorded_configure, the bytes of a delta (model/config_delta.h) */
     HD_RECORD_TYPE_END,
 };
 

@@ -264,6 +264,9 @@ static int call_router(struct hd_player *p, struct hd_answer *answer)
     case HD_RECORD_CONFIGURE:
         result = hd_router_configure(p->router, c->core, c->config, c->config_len, c->now, &p->fx);
         break;
+    case HD_RECORD_CHANGE:
+        result = hd_router_change(p->router, c->core, &c->delta, c->now, &p->fx);
+        break;
     case HD_RECORD_STOP:
         hd_router_stop(p->router, c->now, &p->fx);
         break;

@@ -229,6 +229,8 @@ static int read_configure(struct take *t, struct hd_recorded_call *c, const char
         return wrong(why, "a configuration is cut off");
     c->core = (uint8_t)h.core;
     c->config_len = h.len;
+    if (c->type == HD_RECORD_CHANGE && hd_config_delta_read(c->config, h.len, &c->delta) != 0)
+        return wrong(why, "a change of a configuration makes no sense");
     return 0;
 }
 
@@ -267,6 +269,7 @@ static int read_call(const struct hd_recording *r, struct take *t, struct hd_rec
         return read_edit(t, c, why);
     case HD_RECORD_STOP_CORE:
     case HD_RECORD_CONFIGURE:
+    case HD_RECORD_CHANGE:
         return read_configure(t, c, why);
     case HD_RECORD_DUE:
     case HD_RECORD_STOP:

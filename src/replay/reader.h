@@ -51,6 +51,7 @@ struct hd_recorded_call {
     uint8_t core;
     const void *config;
     uint32_t config_len;
+    struct hd_config_delta delta; /* change */
     /* input, work */
     struct hd_input input;
     uint32_t units;

@@ -320,17 +320,29 @@ void hd_recorder_work(struct hd_recorder *r, uint32_t units, hd_time now)
     put_call(r, HD_RECORD_WORK, &w, sizeof w, now);
 }
 
-void hd_recorder_configure(struct hd_recorder *r, uint8_t core, const void *config, uint32_t len,
-                           hd_time now)
+static void put_config(struct hd_recorder *r, enum hd_record_type type, uint8_t core,
+                       const void *config, uint32_t len, hd_time now)
 {
     struct hd_recorded_configure head = {.core = core, .len = len};
 
     if (!make_room(r, sizeof head + len, now))
         return;
-    struct put p = put_begin(r, HD_RECORD_CONFIGURE, now);
+    struct put p = put_begin(r, type, now);
     put_bytes(&p, &head, sizeof head);
     put_bytes(&p, config, len);
     put_end(&p);
+}
+
+void hd_recorder_configure(struct hd_recorder *r, uint8_t core, const void *config, uint32_t len,
+                           hd_time now)
+{
+    put_config(r, HD_RECORD_CONFIGURE, core, config, len, now);
+}
+
+void hd_recorder_change(struct hd_recorder *r, uint8_t core, const void *delta, uint32_t len,
+                        hd_time now)
+{
+    put_config(r, HD_RECORD_CHANGE, core, delta, len, now);
 }
 
 void hd_recorder_stop(struct hd_recorder *r, hd_time now)

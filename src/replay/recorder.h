@@ -58,6 +58,9 @@ void hd_recorder_due(struct hd_recorder *r, hd_time now);
 void hd_recorder_work(struct hd_recorder *r, uint32_t units, hd_time now);
 void hd_recorder_configure(struct hd_recorder *r, uint8_t core, const void *config, uint32_t len,
                            hd_time now);
+/* delta: its bytes. */
+void hd_recorder_change(struct hd_recorder *r, uint8_t core, const void *delta, uint32_t len,
+                        hd_time now);
 void hd_recorder_stop(struct hd_recorder *r, hd_time now);
 void hd_recorder_stop_core(struct hd_recorder *r, uint8_t core, hd_time now);
 

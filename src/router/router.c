@@ -339,6 +339,37 @@ int hd_router_check(struct hd_router *r, uint8_t core, const void *config, uint3
     return hd_core_ops(core)->check(s->state, &c, config, len);
 }
 
+int hd_router_check_change(struct hd_router *r, uint8_t core, const struct hd_config_delta *d,
+                           hd_time now)
+{
+    struct hd_effects none = {0};
+    struct slot *s = slot_of(r, core);
+
+    if (s == NULL)
+        return HD_ENOENT;
+    if (hd_core_ops(core)->check_change == NULL)
+        return HD_EUNSUPPORTED;
+    struct hd_ctx c = context(r, s, now, &none);
+    return hd_core_ops(core)->check_change(s->state, &c, d);
+}
+
+int hd_router_change(struct hd_router *r, uint8_t core, const struct hd_config_delta *d,
+                     hd_time now, struct hd_effects *fx)
+{
+    struct slot *s = slot_of(r, core);
+    uint32_t mark = fx->used;
+
+    if (s == NULL)
+        return HD_ENOENT;
+    if (hd_core_ops(core)->change == NULL)
+        return HD_EUNSUPPORTED;
+    struct hd_ctx c = context(r, s, now, fx);
+    int error = hd_core_ops(core)->change(s->state, &c, d);
+    remember_answer(s);
+    deliver_events(r, mark, now, fx);
+    return error;
+}
+
 uint32_t hd_router_rows(struct hd_router *r, uint8_t core, uint16_t list,
                         struct hd_row_cursor *cursor, void *out, uint32_t max, hd_time now)
 {

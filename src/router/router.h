@@ -96,6 +96,14 @@ HD_MUST_USE int hd_router_configure(struct hd_router *r, uint8_t core, const voi
 /* Whether the core would take this configuration (core.h, check): 0, or why not. */
 HD_MUST_USE int hd_router_check(struct hd_router *r, uint8_t core, const void *config, uint32_t len,
                                 hd_time now);
+/*
+ * The same two for what differs from the configuration that the core took last: HD_EUNSUPPORTED for
+ * a core that takes the whole only.
+ */
+HD_MUST_USE int hd_router_check_change(struct hd_router *r, uint8_t core,
+                                       const struct hd_config_delta *d, hd_time now);
+HD_MUST_USE int hd_router_change(struct hd_router *r, uint8_t core, const struct hd_config_delta *d,
+                                 hd_time now, struct hd_effects *fx);
 /* Says goodbye for one core and forgets it; the others go on. Nothing when it does not run. */
 void hd_router_stop_core(struct hd_router *r, uint8_t core, hd_time now, struct hd_effects *fx);
 uint32_t hd_router_rows(struct hd_router *r, uint8_t core, uint16_t list,

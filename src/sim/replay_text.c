@@ -83,6 +83,9 @@ void hd_sim_replay_describe(const struct hd_recorded_call *c, char *text, size_t
     case HD_RECORD_CONFIGURE:
         snprintf(text, size, "configuration of %s", core_name(c->core));
         break;
+    case HD_RECORD_CHANGE:
+        snprintf(text, size, "change of the configuration of %s", core_name(c->core));
+        break;
     case HD_RECORD_STOP:
         snprintf(text, size, "stop");
         break;

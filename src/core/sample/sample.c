@@ -41,7 +41,8 @@ struct sample {
     struct hd_timerq timers;
     struct interface *interfaces[HD_SAMPLE_INTERFACES_MAX];
     struct neighbour *neighbours[HD_SAMPLE_NEIGHBOURS_MAX];
-    struct hd_sample_object *objects; /* config.object_count of them */
+    struct hd_sample_object *objects; /* config.object_count of them, by number */
+    uint32_t object_room;
 };
 
 static const struct hd_ip6 group = {.b = HD_SAMPLE_GROUP};
@@ -262,15 +263,21 @@ static const struct hd_sample_object *objects_of(const struct hd_sample_config *
     return (const struct hd_sample_object *)(const void *)(c + 1);
 }
 
+static int check_head(const struct hd_sample_config *n)
+{
+    if (n->object_count > HD_SAMPLE_OBJECTS_MAX || n->hello_interval_ns <= 0 ||
+        n->hold_ns < n->hello_interval_ns)
+        return HD_EINVAL;
+    return 0;
+}
+
 /* Nothing may be wrong with a configuration but the want of memory once this has said yes. */
 static int check(const void *state, struct hd_ctx *c, const void *config, uint32_t len)
 {
     const struct hd_sample_config *n = config;
 
-    if (len < sizeof *n || n->object_count > HD_SAMPLE_OBJECTS_MAX ||
+    if (len < sizeof *n || check_head(n) != 0 ||
         len != sizeof *n + n->object_count * sizeof(struct hd_sample_object))
-        return HD_EINVAL;
-    if (n->hello_interval_ns <= 0 || n->hold_ns < n->hello_interval_ns)
         return HD_EINVAL;
     for (uint32_t i = 1; i < n->object_count; i++) {
         if (objects_of(n)[i - 1].number >= objects_of(n)[i].number)
@@ -279,12 +286,19 @@ static int check(const void *state, struct hd_ctx *c, const void *config, uint32
     return 0;
 }
 
-static size_t objects_size(const struct hd_sample_config *c)
+static size_t objects_size(uint32_t count)
 {
-    return c->object_count * sizeof(struct hd_sample_object);
+    return count * sizeof(struct hd_sample_object);
 }
 
-/* A real protocol would merge the old list with the new one, which are both sorted. */
+static void take_head(struct sample *s, const struct hd_sample_config *n)
+{
+    uint32_t node = n->node != 0 ? n->node : s->config.node; /* kept when none is named */
+
+    s->config = *n;
+    s->config.node = node;
+}
+
 static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t len)
 {
     struct sample *s = state;
@@ -295,18 +309,92 @@ static int configure(void *state, struct hd_ctx *c, const void *config, uint32_t
     if (error != 0)
         return error;
     if (n->object_count > 0) {
-        objects = hd_pool_alloc(c->pool, objects_size(n));
+        objects = hd_pool_alloc(c->pool, objects_size(n->object_count));
         if (objects == NULL)
             return HD_ENOMEM;
-        memcpy(objects, objects_of(n), objects_size(n));
+        memcpy(objects, objects_of(n), objects_size(n->object_count));
     }
-    hd_pool_free(c->pool, s->objects, objects_size(&s->config));
-    uint32_t node = s->config.node; /* is kept when the new config does not name one */
+    hd_pool_free(c->pool, s->objects, objects_size(s->object_room));
     s->objects = objects;
-    s->config = *n;
-    if (n->node == 0)
-        s->config.node = node;
+    s->object_room = n->object_count;
+    take_head(s, n);
     return 0;
+}
+
+/* --- the same by what differs -----------------------------------------------------------------
+ *
+ * A list that may be as long as this one is not handed over whole for one row of it.
+ */
+
+/* A row that changes keeps its number; one that comes lies between its neighbours. */
+static bool in_order(const struct sample *s, const struct hd_config_edit *e,
+                     const struct hd_sample_object *before)
+{
+    const struct hd_sample_object *is = e->is, *was = e->was;
+    uint32_t count = s->config.object_count;
+
+    if (is == NULL || was != NULL)
+        return is == NULL || is->number == was->number;
+    return (before == NULL || before->number < is->number) &&
+           (e->at == 0 || s->objects[e->at - 1].number < is->number) &&
+           (e->at == count || is->number < s->objects[e->at].number);
+}
+
+static int check_change(const void *state, struct hd_ctx *c, const struct hd_config_delta *d)
+{
+    const struct sample *s = state;
+    const struct hd_sample_config *n = d->head;
+    const struct hd_sample_object *before = NULL;
+    struct hd_config_counts rows = hd_config_delta_counts(d, 0);
+    struct hd_config_cursor at = {0};
+
+    if (d->head_len != sizeof *n || check_head(n) != 0 ||
+        n->object_count != s->config.object_count + rows.added - rows.removed ||
+        rows.added + rows.removed + rows.changed != d->edit_count ||
+        !hd_config_delta_fits(d, 0, s->objects, s->config.object_count, sizeof *s->objects))
+        return HD_EINVAL;
+    while (hd_config_delta_next(d, &at)) {
+        if (!in_order(s, &at.edit, before))
+            return HD_EINVAL;
+        before = at.edit.was == NULL ? at.edit.is : NULL;
+    }
+    return 0;
+}
+
+/* Room for so many objects; less than half of it in use is given back, where that can be done. */
+static int make_room(struct sample *s, struct hd_ctx *c, uint32_t count)
+{
+    struct hd_sample_object *objects;
+
+    if (count == 0) {
+        hd_pool_free(c->pool, s->objects, objects_size(s->object_room));
+        s->objects = NULL;
+        s->object_room = 0;
+    }
+    if (count <= s->object_room && count >= s->object_room / 2)
+        return 0;
+    objects =
+        hd_pool_resize(c->pool, s->objects, objects_size(s->object_room), objects_size(count));
+    if (objects == NULL)
+        return count <= s->object_room ? 0 : HD_ENOMEM;
+    s->objects = objects;
+    s->object_room = count;
+    return 0;
+}
+
+static int change(void *state, struct hd_ctx *c, const struct hd_config_delta *d)
+{
+    struct sample *s = state;
+    uint32_t count = s->config.object_count, added = hd_config_delta_counts(d, 0).added;
+    int error = check_change(s, c, d);
+
+    if (error == 0 && added > 0)
+        error = make_room(s, c, count + added);
+    if (error != 0)
+        return error;
+    count = hd_config_delta_merge_in(d, 0, s->objects, count, sizeof *s->objects);
+    take_head(s, d->head);
+    return make_room(s, c, count);
 }
 
 static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
@@ -323,7 +411,7 @@ static int start(void *state, struct hd_ctx *c, const struct hd_start *in)
     int error =
         hd_timerq_reserve(&s->timers, c->pool, HD_SAMPLE_NEIGHBOURS_MAX + HD_SAMPLE_INTERFACES_MAX);
     if (error != 0) {
-        hd_pool_free(c->pool, s->objects, objects_size(&s->config));
+        hd_pool_free(c->pool, s->objects, objects_size(s->object_room));
         return error;
     }
     struct hd_effect *e = hd_fx_append(c->fx, c->core, HD_FX_OPEN_PORT, 0);
@@ -424,7 +512,7 @@ static void stop(void *state, struct hd_ctx *c)
     if (e != NULL)
         e->u.port.port = PORT;
     hd_timerq_free(&s->timers, c->pool);
-    hd_pool_free(c->pool, s->objects, objects_size(&s->config));
+    hd_pool_free(c->pool, s->objects, objects_size(s->object_room));
 }
 
 static struct hd_answer answer(const void *state)
@@ -443,6 +531,8 @@ const struct hd_core_ops hd_sample_ops = {
     .work = work,
     .check = check,
     .configure = configure,
+    .check_change = check_change,
+    .change = change,
     .rows = rows,
     .stop = stop,
     .answer = answer,

@@ -301,6 +301,151 @@ static void obeys(void **state)
     node_free(n);
 }
 
+/* --- changes of the configuration --------------------------------------------------------------
+ */
+
+#define OBJECTS 40
+
+struct told {
+    struct hd_sample_config head;
+    struct hd_sample_object objects[OBJECTS];
+};
+
+static void random_config(struct hd_random *rnd, struct told *t)
+{
+    hd_sample_config_default(&t->head);
+    t->head.node = 1;
+    t->head.hello_interval_ns = HD_SEC(1) + (hd_time)hd_random_below(rnd, 2);
+    for (uint32_t i = 1; i <= OBJECTS; i++) {
+        if (hd_random_below(rnd, 2) == 0)
+            t->objects[t->head.object_count++] =
+                (struct hd_sample_object){.number = i, .weight = (uint16_t)hd_random_below(rnd, 2)};
+    }
+}
+
+static uint32_t told_len(const struct told *t)
+{
+    return (uint32_t)(sizeof t->head + t->head.object_count * sizeof t->objects[0]);
+}
+
+static _Alignas(8) uint8_t delta_bytes[8192];
+
+static struct hd_config_delta delta_of(const struct told *a, const struct told *b)
+{
+    size_t at = hd_config_delta_head_bytes(sizeof b->head);
+    uint32_t i = 0, k = 0, count = 0;
+    struct hd_config_delta d;
+
+    while (i < a->head.object_count || k < b->head.object_count) {
+        const struct hd_sample_object *x = i < a->head.object_count ? &a->objects[i] : NULL;
+        const struct hd_sample_object *y = k < b->head.object_count ? &b->objects[k] : NULL;
+        bool was = x && (!y || x->number <= y->number), is = y && (!x || y->number <= x->number);
+        struct hd_config_edit e = {
+            .at = i, .size = sizeof *x, .was = was ? x : NULL, .is = is ? y : NULL};
+        if (!(was && is && memcmp(x, y, sizeof *x) == 0)) {
+            hd_config_delta_put_edit(delta_bytes + at, &e);
+            at += hd_config_delta_edit_bytes(&e);
+            count++;
+        }
+        i += was;
+        k += is;
+    }
+    hd_config_delta_put_head(delta_bytes, &b->head, sizeof b->head, count);
+    assert_int_equal(hd_config_delta_read(delta_bytes, at, &d), 0);
+    return d;
+}
+
+static void assert_has(struct node *n, const struct told *t)
+{
+    struct hd_sample_object rows[OBJECTS];
+    struct hd_row_cursor cursor = {0};
+    uint32_t got =
+        hd_router_rows(n->r, HD_CORE_SAMPLE, HD_SAMPLE_LIST_OBJECTS, &cursor, rows, OBJECTS, 1);
+
+    assert_int_equal(got, t->head.object_count);
+    assert_memory_equal(rows, t->objects, got * sizeof rows[0]);
+}
+
+/* What it cannot take for want of memory changes nothing. */
+static void changes_as_it_is_configured(void **state)
+{
+    struct node *n = node_new(1, 1);
+    struct hd_pool *p = hd_router_pool(n->r);
+    struct hd_random rnd;
+    struct told was = {.head = {.node = 1}}, is;
+    size_t live = p->live;
+
+    hd_sample_config_default(&was.head);
+    hd_random_seed(&rnd, test_seed(__func__), 1);
+    for (unsigned i = 0; i < 300; i++) {
+        memset(&is, 0, sizeof is);
+        if (i < 299) /* the last one takes all away */
+            random_config(&rnd, &is);
+        else
+            hd_sample_config_default(&is.head);
+        struct hd_config_delta d = delta_of(&was, &is);
+        assert_int_equal(hd_router_check_change(n->r, HD_CORE_SAMPLE, &d, 1), 0);
+        p->fail_after = hd_random_below(&rnd, 3) == 0 ? 0 : UINT64_MAX;
+        int error = hd_router_change(n->r, HD_CORE_SAMPLE, &d, 1, &n->fx);
+        p->fail_after = UINT64_MAX;
+        assert_true(error == 0 || error == HD_ENOMEM);
+        assert_has(n, error == 0 ? &is : &was);
+        if (error == 0)
+            was = is;
+        else /* then it is taken whole */
+            assert_int_equal(
+                hd_router_configure(n->r, HD_CORE_SAMPLE, &was, told_len(&was), 1, &n->fx), 0);
+        assert_has(n, &was);
+    }
+    struct told none = {.head = was.head};
+    none.head.object_count = 0;
+    struct hd_config_delta d = delta_of(&was, &none);
+    assert_int_equal(hd_router_change(n->r, HD_CORE_SAMPLE, &d, 1, &n->fx), 0);
+    assert_int_equal(p->live, live);
+    node_free(n);
+}
+
+static void refuses_changes_that_do_not_fit(void **state)
+{
+    struct node *n = node_new(1, 1);
+    struct told has = {.head = {.object_count = 3}}, is, other;
+
+    hd_sample_config_default(&has.head);
+    has.head.object_count = 3;
+    for (uint32_t i = 0; i < 3; i++)
+        has.objects[i].number = 10 * (i + 1);
+    assert_int_equal(hd_router_configure(n->r, HD_CORE_SAMPLE, &has, told_len(&has), 1, &n->fx), 0);
+    is = has;
+    is.objects[1].number = 10; /* out of order */
+    struct hd_config_edit wrong[] = {
+        {.at = 1, .size = sizeof is.objects[0], .was = &has.objects[1], .is = &is.objects[1]},
+        {.at = 1, .size = sizeof is.objects[0], .is = &is.objects[1]},
+        {.at = 2, .size = sizeof is.objects[0], .was = &has.objects[1], .is = &has.objects[2]},
+        {.at = 3, .size = sizeof is.objects[0], .was = &has.objects[2]},
+        {.at = 1, .size = sizeof is.objects[0], .list = 1, .is = &is.objects[1]},
+        {.at = 1, .size = 8, .was = &has.objects[1], .is = &is.objects[1]},
+    };
+    for (size_t i = 0; i < HD_ARRAY_LEN(wrong); i++) {
+        struct hd_config_delta d;
+        size_t begin = hd_config_delta_head_bytes(sizeof has.head);
+        is.head.object_count =
+            3 + (uint32_t)(wrong[i].was == NULL) - (uint32_t)(wrong[i].is == NULL);
+        hd_config_delta_put_head(delta_bytes, &is.head, sizeof is.head, 1);
+        hd_config_delta_put_edit(delta_bytes + begin, &wrong[i]);
+        assert_int_equal(
+            hd_config_delta_read(delta_bytes, begin + hd_config_delta_edit_bytes(&wrong[i]), &d),
+            0);
+        assert_int_equal(hd_router_check_change(n->r, HD_CORE_SAMPLE, &d, 1), HD_EINVAL);
+        assert_int_equal(hd_router_change(n->r, HD_CORE_SAMPLE, &d, 1, &n->fx), HD_EINVAL);
+    }
+    other = has;
+    other.head.hold_ns = 1; /* the head is checked as ever */
+    struct hd_config_delta d = delta_of(&has, &other);
+    assert_int_equal(hd_router_check_change(n->r, HD_CORE_SAMPLE, &d, 1), HD_EINVAL);
+    assert_has(n, &has);
+    node_free(n);
+}
+
 static void drain(struct node *n)
 {
     struct hd_change c;
@@ -358,10 +503,15 @@ static void survives_each_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opens_its_port),        cmocka_unit_test(two_meet_and_part),
-        cmocka_unit_test(holds_exactly),         cmocka_unit_test(drops_what_is_wrong),
-        cmocka_unit_test(keeps_its_limits),      cmocka_unit_test(obeys),
+        cmocka_unit_test(opens_its_port),
+        cmocka_unit_test(two_meet_and_part),
+        cmocka_unit_test(holds_exactly),
+        cmocka_unit_test(drops_what_is_wrong),
+        cmocka_unit_test(keeps_its_limits),
+        cmocka_unit_test(obeys),
         cmocka_unit_test(survives_each_failure),
+        cmocka_unit_test(changes_as_it_is_configured),
+        cmocka_unit_test(refuses_changes_that_do_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
