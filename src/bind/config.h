@@ -16,6 +16,7 @@
 #define HD_BIND_CONFIG_H
 
 #include "bind/bind.h"
+#include "model/config_delta.h"
 #include "model/ids.h"
 
 #define HD_CONFIG_SECRET      20 /* bytes of the longest secret */
@@ -109,6 +110,46 @@ uint64_t hd_config_layout(void);
 
 /* Whether these bytes are a head and as many rows as it says. */
 bool hd_config_well_formed(const struct hd_config *c, const void *bytes, size_t len);
+
+/* --- the bytes compared and changed (config_change.c) --------------------------------------------
+ *
+ * Everywhere below, bytes are well formed.
+ */
+
+/* One of the arrays behind the head; edits name it by its number. */
+struct hd_config_array {
+    const struct hd_config_list *list;
+    size_t at; /* in the bytes */
+    const uint8_t *rows;
+    uint32_t count, size; /* rows, and bytes of each */
+};
+
+/* The array with this number; false: there are fewer. bytes NULL: it is empty. */
+bool hd_config_array_at(const struct hd_config *c, const void *bytes, uint32_t n,
+                        struct hd_config_array *a);
+/* Where rows of a list stand to each other by their keys: below 0, 0 or above. */
+int hd_config_row_order(const struct hd_list *l, const void *a, const void *b);
+
+/* Hears each row that differs, in the order of a delta; either side may be NULL: no rows. */
+typedef void hd_config_found(void *arg, const struct hd_config_edit *e);
+void hd_config_compare(const struct hd_config *c, const void *was, const void *is,
+                       hd_config_found *found, void *arg);
+
+/* Whether a delta stands on these bytes and leads to such that a core may be given. */
+bool hd_config_delta_suits(const struct hd_config *c, const void *bytes, size_t len,
+                           const struct hd_config_delta *d);
+/* Carries one that suits out in place, in room for HD_CONFIG_BYTES_MAX; returns the new length. */
+size_t hd_config_delta_apply(const struct hd_config *c, void *bytes, size_t len,
+                             const struct hd_config_delta *d);
+
+/*
+ * By which two processes know that they mean the same configuration: a sum over head and rows, so
+ * that it follows a delta at the delta's cost. It notices mistakes, not forgery.
+ */
+uint64_t hd_config_digest(const struct hd_config *c, const void *bytes);
+/* That of what the delta makes of these bytes, whose digest is given. */
+uint64_t hd_config_delta_digest(const struct hd_config *c, const void *bytes, uint64_t digest,
+                                const struct hd_config_delta *d);
 
 /* --- what the node itself takes ------------------------------------------------------------------
  */
