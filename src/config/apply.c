@@ -40,29 +40,54 @@ static int channel_fault(struct hd_fault *f, int error)
     return hd_fault_set(f, hd_error_name(error), NULL, "the router process could not be told");
 }
 
-static int send_part(struct hd_session *s, uint16_t core, const struct hd_image_part *p)
+/* The bytes, piece by piece; m says what they are. */
+static int send_pieces(struct hd_session *s, struct hd_msg_config_part *m, const uint8_t *bytes,
+                       size_t len)
 {
-    struct hd_msg_config_part m = {.id = s->transaction, .core = core, .run = p->present};
-    uint32_t total = p->present ? (uint32_t)p->len : 0;
     int error;
 
-    m.total = total;
+    m->id = s->transaction;
+    m->total = (uint32_t)len;
+    m->offset = 0;
     do {
-        uint32_t n = HD_MIN(total - m.offset, (uint32_t)PART_BYTES);
-        error = hd_channel_send_wait(s->channel, HD_MSG_CONFIG_PART, &m,
-                                     n > 0 ? p->bytes + m.offset : NULL, n, WAIT_MS);
-        m.offset += n;
-    } while (error == 0 && m.offset < total);
+        uint32_t n = HD_MIN(m->total - m->offset, (uint32_t)PART_BYTES);
+        error = hd_channel_send_wait(s->channel, HD_MSG_CONFIG_PART, m,
+                                     n > 0 ? bytes + m->offset : NULL, n, WAIT_MS);
+        m->offset += n;
+    } while (error == 0 && m->offset < m->total);
     return error;
+}
+
+/* What a core is to have: by what differs from what it has, where that is shorter. */
+static int send_part(struct hd_session *s, size_t config, struct hd_image *was, struct hd_image *is)
+{
+    const struct hd_image_part *p = &is->part[config];
+    struct hd_msg_config_part m = {.core = hd_config_at(config)->core};
+    uint8_t *delta = NULL;
+    size_t len;
+    int error;
+
+    if (!p->present)
+        return send_pieces(s, &m, NULL, 0);
+    if (was && hd_image_delta(config, was, is, &delta, &len)) {
+        m.how = HD_CONFIG_DELTA;
+        m.base = hd_image_digest(was, config);
+        m.becomes = hd_image_digest(is, config);
+        error = send_pieces(s, &m, delta, len);
+        free(delta);
+        return error;
+    }
+    m.how = HD_CONFIG_WHOLE;
+    m.becomes = hd_image_digest(is, config);
+    return send_pieces(s, &m, p->bytes, p->len);
 }
 
 static int send_secrets(struct hd_session *s, const struct hd_image *is)
 {
-    struct hd_image_part p = {.present = is->secret_count > 0,
-                              .bytes = (uint8_t *)is->secrets,
-                              .len = is->secret_count * sizeof *is->secrets};
+    struct hd_msg_config_part m = {.core = HD_CONFIG_SECRETS,
+                                   .how = is->secret_count > 0 ? HD_CONFIG_WHOLE : HD_CONFIG_STOP};
 
-    return send_part(s, HD_CONFIG_SECRETS, &p);
+    return send_pieces(s, &m, (const uint8_t *)is->secrets, is->secret_count * sizeof *is->secrets);
 }
 
 static int wait_done(struct hd_session *s, struct hd_msg_config_done *done)
@@ -103,35 +128,51 @@ static int refused(struct hd_fault *f, const struct hd_msg_config_done *d)
                         "%s refuses this (%s): nothing was changed", who, hd_error_name(d->error));
 }
 
-/* Sends the parts of `is` that differ from `was` (NULL: all) and waits for the router's word. */
-static int transfer(struct hd_session *s, const struct hd_image *was, const struct hd_image *is,
-                    struct hd_msg_config_done *done, struct hd_fault *f)
+static bool same_part(const struct hd_image_part *a, const struct hd_image_part *b)
+{
+    return a->present == b->present &&
+           (!b->present || (a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0));
+}
+
+static int send_all(struct hd_session *s, struct hd_image *was, struct hd_image *is)
 {
     struct hd_msg_config_begin begin = {.layout = hd_config_layout(), .id = ++s->transaction};
     struct hd_msg_config_end end = {.id = s->transaction};
     int error = hd_channel_send_wait(s->channel, HD_MSG_CONFIG_BEGIN, &begin, NULL, 0, WAIT_MS);
 
-    memset(done, 0, sizeof *done);
     for (size_t i = 0; hd_config_at(i) && error == 0; i++) {
-        const struct hd_image_part *a = was ? &was->part[i] : NULL, *b = &is->part[i];
-        if (a && a->present == b->present &&
-            (!b->present || (a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0)))
-            continue;
-        error = send_part(s, hd_config_at(i)->core, b);
+        if (!was || !same_part(&was->part[i], &is->part[i]))
+            error = send_part(s, i, was, is);
     }
     if (error == 0 && (!was || !hd_image_same_secrets(was, is)))
         error = send_secrets(s, is);
     if (error == 0)
         error = hd_channel_send_wait(s->channel, HD_MSG_CONFIG_END, &end, NULL, 0, WAIT_MS);
+    return error;
+}
+
+/*
+ * Sends what of `is` differs from `was` (NULL: all) and waits for the router's word. One that has
+ * something else than `was` changes nothing and is sent all of it.
+ */
+static int transfer(struct hd_session *s, struct hd_image *was, struct hd_image *is,
+                    struct hd_msg_config_done *done, struct hd_fault *f)
+{
+    int error;
+
+    memset(done, 0, sizeof *done);
+    error = send_all(s, was, is);
     if (error == 0)
         error = wait_done(s, done);
     if (error != 0)
         return channel_fault(f, error);
+    if (done->stale && was)
+        return transfer(s, NULL, is, done, f);
     return done->error == 0 ? 0 : refused(f, done);
 }
 
 /* Changes the router; when it stopped halfway, it gets the old parts again. */
-static int change_router(struct hd_session *s, const struct hd_image *is, struct hd_fault *f)
+static int change_router(struct hd_session *s, struct hd_image *is, struct hd_fault *f)
 {
     struct hd_msg_config_done done;
     struct hd_fault again;
@@ -219,8 +260,8 @@ static bool compare_all(const struct hd_image *was, const struct hd_image *is,
 }
 
 /* Steps 2 to 5 for an image that is known to be well formed. */
-static int commit(struct hd_session *s, const struct hd_image *is, const char *json,
-                  const char *how, uint32_t confirm_s, struct hd_applied *a, struct hd_fault *f)
+static int commit(struct hd_session *s, struct hd_image *is, const char *json, const char *how,
+                  uint32_t confirm_s, struct hd_applied *a, struct hd_fault *f)
 {
     struct hd_revision was = {.number = 0}, made;
     struct hd_unconfirmed pending = {.seconds = confirm_s, .restarts = a->total.start};
@@ -290,10 +331,10 @@ int hd_apply(struct hd_session *s, struct lyd_node **tree, const char *how, uint
                             "`heddle config return` takes it back");
     error = hd_session_image(s, f);
     if (error == 0)
-        error = hd_tree_check(&s->schema, tree, f);
+        error = hd_session_check(s, tree, f);
     t1 = now_ns();
     if (error == 0)
-        error = hd_image_make(&s->schema, *tree, &is, f);
+        error = hd_session_make(s, tree, &is, f);
     if (error != 0)
         return error;
     t2 = now_ns();

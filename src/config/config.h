@@ -8,7 +8,9 @@
  *   schema.c    the YANG modules, and which of their nodes have a row in src/bind
  *   path.c      flat paths ("/sample/object=5/weight") to nodes and back
  *   tree.c      JSON text and `set` lines into a tree, checks, and out again
- *   image.c     a checked tree as what cores take; comparison
+ *   rows.c      a checked tree as rows
+ *   image.c     rows as what cores take; comparison
+ *   image_edit.c  the same by what an edit touched
  *   seal.c      secrets, sealed before they are kept anywhere
  *   store.c     files: running, candidate, pending confirmation, revisions
  *   complete.c  what may come next on a line
@@ -119,18 +121,39 @@ bool hd_config_word_read(char *word);
 /* JSON (RFC 7951) to a tree, not yet checked as a whole; NULL is the empty one. */
 HD_MUST_USE int hd_tree_read(const struct hd_schema *s, const char *json, struct lyd_node **tree,
                              struct hd_fault *f);
-/* One line, "set PATH VALUE" or "delete PATH"; blank lines and those with # do nothing. */
-HD_MUST_USE int hd_tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *line,
-                             size_t len, struct hd_fault *f);
 /* The line with its secret sealed, for the caller to free; NULL: it holds none. */
 HD_MUST_USE int hd_tree_seal_line(const struct hd_schema *s, const char *line, char **sealed,
                                   struct hd_fault *f);
-/* Many of them; the fault says which line. The tree may have changed up to there. */
+/*
+ * Lines, "set PATH VALUE" or "delete PATH"; blank ones and those with # do nothing. The fault says
+ * which line; the tree may have changed up to there.
+ */
 HD_MUST_USE int hd_tree_lines(const struct hd_schema *s, struct lyd_node **tree, const char *text,
                               struct hd_fault *f);
 /* Adds defaults and checks everything that the models demand. */
 HD_MUST_USE int hd_tree_check(const struct hd_schema *s, struct lyd_node **tree,
                               struct hd_fault *f);
+
+/*
+ * Places in which a tree differs, or may differ, from one that it was made of: those that lines
+ * named, and those that the check of the whole changed by itself.
+ */
+struct hd_touched {
+    char **paths; /* as libyang writes them */
+    size_t count, cap;
+    bool all;    /* nobody knows: anything may differ */
+    bool pruned; /* the check took something away that somebody had set */
+};
+
+/* Without memory, or with very many, it becomes all. */
+void hd_touched_add(struct hd_touched *t, const char *yang);
+void hd_touched_free(struct hd_touched *t);
+
+/* hd_tree_lines and hd_tree_check that note what they touch. */
+HD_MUST_USE int hd_tree_edit(const struct hd_schema *s, struct lyd_node **tree, const char *text,
+                             struct hd_touched *t, struct hd_fault *f);
+HD_MUST_USE int hd_tree_recheck(const struct hd_schema *s, struct lyd_node **tree,
+                                struct hd_touched *t, struct hd_fault *f);
 /* The whole as JSON, for the caller to free; NULL: out of memory. Without what is default. */
 char *hd_tree_print(const struct lyd_node *tree);
 /* The whole, or what lies below a path (NULL: all), as `set` lines, each with its line end. */
@@ -140,25 +163,40 @@ void hd_tree_print_lines(const struct hd_schema *s, const struct lyd_node *tree,
 HD_MUST_USE int hd_lines_diff(const struct hd_text *was, const struct hd_text *is,
                               struct hd_text *out);
 
-/* --- image.c -------------------------------------------------------------------------------------
+/* --- image.c, image_edit.c
+ * -------------------------------------------------------------------------------------
  */
 
 struct hd_image_part {
     bool present; /* the core is configured */
     uint8_t *bytes;
     size_t len;
+    uint64_t digest; /* hd_image_digest */
+    bool digest_known;
 };
+
+struct hd_sheet; /* rows.h */
 
 struct hd_image {
     struct hd_image_part part[HD_CONFIGS_MAX]; /* by the index of hd_config_at */
     struct hd_config_secret *secrets;          /* HD_CONFIG_SECRETS_MAX */
     uint32_t secret_count;
+    struct hd_sheet *sheets; /* the rows that it was made of */
 };
 
 /* A checked tree as structs, lists sorted by key. */
 HD_MUST_USE int hd_image_make(const struct hd_schema *s, const struct lyd_node *tree,
                               struct hd_image *i, struct hd_fault *f);
+/*
+ * The same for a tree that differs from that of `was` in touched places only, at the cost of those:
+ * 0, or HD_EAGAIN: that cannot be said of it, make the whole.
+ */
+HD_MUST_USE int hd_image_edit(const struct hd_schema *s, const struct lyd_node *was_tree,
+                              const struct hd_image *was, const struct lyd_node *tree,
+                              const struct hd_touched *t, struct hd_image *i);
 void hd_image_free(struct hd_image *i);
+/* By which a router knows what it has (hd_config_digest); worked out when it is first asked for. */
+uint64_t hd_image_digest(struct hd_image *i, size_t config);
 
 /* Whether both have the same secrets. */
 bool hd_image_same_secrets(const struct hd_image *a, const struct hd_image *b);
@@ -172,6 +210,13 @@ struct hd_image_change {
 /* What differs in one part. */
 void hd_image_compare(size_t config, const struct hd_image *was, const struct hd_image *is,
                       struct hd_image_change *c);
+
+/*
+ * The same as a core takes it (model/config_delta.h), for the caller to free: false where the whole
+ * is the better way to say it. The digest of what it leads to is known then.
+ */
+bool hd_image_delta(size_t config, struct hd_image *was, struct hd_image *is, uint8_t **bytes,
+                    size_t *len);
 
 /* --- complete.c ----------------------------------------------------------------------------------
  */

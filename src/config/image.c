@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A checked tree as what the cores take: for each a head and sorted arrays of plain structs, and
- * for who signs the secrets that are in use. One walk over the tree does it: what a node means
- * hangs at its schema node. Then each configuration checks what no model can say, and sets what
- * follows from several leaves (hd_config.finish); a refusal names the row's place in the tree. Old
- * and new are compared by a merge of the sorted arrays, with no look into the tree.
+ * for who signs the secrets that are in use. The rows of the tree (rows.c) are checked by what no
+ * model can say, and completed by what follows from several leaves (hd_config.finish); a refusal
+ * names the row's place in the tree. Old and new are compared by a merge of the sorted arrays, with
+ * no look into the tree.
  */
 #include "config/config.h"
 
@@ -12,356 +12,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bind/columns.h"
-#include "config/read.h"
+#include "config/rows.h"
 #include "config/seal.h"
 #include "lib/base.h"
 
-struct rows {
-    uint8_t *v;
-    const struct lyd_node **nodes; /* where each stands in the tree, for messages */
-    size_t count, cap;
-};
-
-struct builder {
-    const struct hd_config *c; /* NULL behind the last one */
-    uint8_t *head;
-    bool present;
-    uint32_t roots;
-    struct rows rows[HD_CONFIG_LISTS_MAX]; /* by the list that has the array */
-};
-
-struct walk {
-    const struct hd_schema *s;
-    struct builder *b; /* HD_CONFIGS_MAX of them, one per configuration */
-    struct hd_fault *f;
-};
-
-/* The list whose array takes the rows of this one. */
-static uint32_t owner_of(const struct hd_config *c, uint32_t list)
-{
-    return c->lists[list].into != 0 ? c->lists[list].into - 1u : list;
-}
-
-/* --- the walk ------------------------------------------------------------------------------------
- */
-
 static int no_memory(struct hd_fault *f)
 {
-    return hd_fault_set(f, "no-memory", NULL, "no memory for the configuration");
-}
-
-static bool grow(struct rows *r, size_t row_size)
-{
-    size_t cap = r->cap ? r->cap * 2 : 64;
-    uint8_t *v = reallocarray(r->v, cap, row_size);
-    const struct lyd_node **nodes;
-
-    if (v)
-        r->v = v;
-    nodes = reallocarray(r->nodes, cap, sizeof(struct lyd_node *));
-    if (nodes)
-        r->nodes = nodes;
-    if (!v || !nodes)
-        return false;
-    r->cap = cap;
-    return true;
-}
-
-static void *add_row(struct builder *b, const struct hd_config *c, uint32_t list,
-                     const struct lyd_node *n)
-{
-    const struct hd_config_list *l = &c->lists[list];
-    struct rows *r = &b->rows[owner_of(c, list)];
-    size_t size = l->rows->row_size;
-    uint8_t *row;
-
-    if (r->count == r->cap && !grow(r, size))
-        return NULL;
-    r->nodes[r->count] = n;
-    row = r->v + r->count++ * size;
-    memset(row, 0, size);
-    if (l->complete)
-        l->complete(row);
-    if (l->parent != 0) {
-        uint32_t up = (uint32_t)b->rows[owner_of(c, l->parent - 1u)].count - 1;
-        memcpy(row + l->parent_offset, &up, sizeof up);
-    }
-    return row;
-}
-
-static int no_place(struct walk *w, const struct lyd_node *n)
-{
-    char path[512], expected[300] = "";
-
-    hd_config_path_write(w->s, n, path, sizeof path);
-    hd_schema_expected(n->schema, expected, sizeof expected);
-    return hd_fault_set(w->f, "unsupported", path, "\"%s\" is more than can be kept here%s%s",
-                        lyd_get_value(n), expected[0] ? "; expected: a short form of " : "",
-                        expected);
-}
-
-/* The row that a leaf of this list belongs to: the one begun last. */
-static void *row_of(struct walk *w, const struct hd_bound *b)
-{
-    const struct hd_config *c = b->of;
-    struct builder *to = &w->b[b->config];
-
-    if (b->list < 0)
-        return to->head;
-    uint32_t list = (uint32_t)b->list;
-    const struct rows *r = &to->rows[owner_of(c, list)];
-    return r->count > 0 ? r->v + (r->count - 1) * c->lists[list].rows->row_size : NULL;
-}
-
-static int take_secret(struct walk *w, const struct hd_column *c, const struct lyd_node *n,
-                       void *row)
-{
-    uint8_t bytes[HD_SEAL_MAX];
-    char path[512];
-    size_t len;
-    bool opened = hd_seal_open(w->s->seal, lyd_get_value(n), bytes, &len);
-    bool kept = opened && hd_read_secret(c, bytes, len, row);
-
-    hd_seal_wipe(bytes, sizeof bytes);
-    if (kept)
-        return 0;
-    hd_config_path_write(w->s, n, path, sizeof path);
-    return hd_fault_set(w->f, "invalid", path,
-                        opened ? "the secret is too long; expected: at most %u characters"
-                               : "this was sealed on another machine, whose key is not here: set "
-                                 "the secret again (at most %u characters)",
-                        c->size);
-}
-
-static int take_leaf(struct walk *w, const struct hd_bound *b, const struct lyd_node *n)
-{
-    void *row = row_of(w, b);
-
-    if (row && b->column->type == HD_COL_SECRET)
-        return take_secret(w, b->column, n, row);
-    if (!row || hd_read_value(b->read, b->column, n, row))
-        return 0;
-    return no_place(w, n);
-}
-
-/* What has no effect is not kept silently. */
-static int refuse_leaf(struct walk *w, const struct lyd_node *n)
-{
-    char path[512];
-
-    if ((n->flags & LYD_DEFAULT) || hd_schema_taken(n->schema))
-        return 0;
-    hd_config_path_write(w->s, n, path, sizeof path);
-    return hd_fault_set(w->f, "unsupported", path,
-                        "the model has this, Heddle does not do it: take it away");
-}
-
-/* Columns that are keys of lists further up: found by the end of their path. */
-static int take_outer_keys(struct walk *w, const struct hd_list *rows, const struct lyd_node *n,
-                           void *row)
-{
-    for (size_t i = 0; i < rows->column_count; i++) {
-        const struct hd_column *c = &rows->columns[i];
-        const struct lysc_node *key;
-        const struct lyd_node *up = n;
-        if (c->name[0] != '/')
-            continue;
-        key = lys_find_path(w->s->ctx, NULL, c->name, 0);
-        while (up && key && up->schema != key->parent)
-            up = up->parent ? &up->parent->node : NULL;
-        for (up = up ? lyd_child(up) : NULL; up && up->schema != key; up = up->next)
-            continue;
-        if (!up || !hd_read_value(hd_read_way(key, c), c, up, row))
-            return no_place(w, up ? up : n);
-    }
-    return 0;
-}
-
-static int walk_nodes(struct walk *w, const struct lyd_node *n);
-
-static int take_list(struct walk *w, const struct hd_bound *b, const struct lyd_node *n)
-{
-    const struct hd_config *c = b->of;
-    void *row = add_row(&w->b[b->config], c, (uint32_t)b->list, n);
-
-    if (!row)
-        return no_memory(w->f);
-    int error = take_outer_keys(w, c->lists[b->list].rows, n, row);
-    return error == 0 ? walk_nodes(w, lyd_child(n)) : error;
-}
-
-static int take_inner(struct walk *w, const struct hd_bound *b, const struct lyd_node *n)
-{
-    int error = 0;
-
-    if (b && b->kind == HD_BOUND_ROOT) {
-        w->b[b->config].present |= !b->of->by_rows;
-        w->b[b->config].roots++;
-    } else if (b) {
-        error = take_leaf(w, b, n); /* the presence of a container */
-    }
-    return error == 0 ? walk_nodes(w, lyd_child(n)) : error;
-}
-
-static int walk_nodes(struct walk *w, const struct lyd_node *n)
-{
-    int error = 0;
-
-    for (; n && error == 0; n = n->next) {
-        const struct hd_bound *b = n->schema->priv;
-        if (b && b->kind == HD_BOUND_LIST)
-            error = take_list(w, b, n);
-        else if (n->schema->nodetype & (LYS_CONTAINER | LYS_LIST))
-            error = take_inner(w, b, n);
-        else if (b)
-            error = take_leaf(w, b, n);
-        else
-            error = refuse_leaf(w, n);
-    }
-    return error;
-}
-
-/* --- order ---------------------------------------------------------------------------------------
- */
-
-static int compare_keys(const struct hd_list *l, const void *a, const void *b)
-{
-    for (size_t i = 0; i < l->column_count; i++) {
-        const struct hd_column *c = &l->columns[i];
-        if (!(c->flags & HD_COL_KEY))
-            continue;
-        if (c->type == HD_COL_UINT) {
-            uint64_t x = hd_column_uint(c, a), y = hd_column_uint(c, b);
-            if (x != y)
-                return x < y ? -1 : 1;
-            continue;
-        }
-        int order = memcmp((const uint8_t *)a + c->offset, (const uint8_t *)b + c->offset, c->size);
-        if (order != 0)
-            return order;
-    }
-    return 0;
-}
-
-struct sorter {
-    const struct hd_list *l;
-    const struct rows *r;
-};
-
-static int by_key(const void *a, const void *b, void *sorter)
-{
-    const struct sorter *s = sorter;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    size_t size = s->l->row_size;
-    int order = compare_keys(s->l, s->r->v + x * size, s->r->v + y * size);
-
-    return order != 0 ? order : x < y ? -1 : x > y;
-}
-
-static bool is_sorted(const struct hd_list *l, const struct rows *r)
-{
-    for (size_t i = 1; i < r->count; i++) {
-        if (compare_keys(l, r->v + (i - 1) * l->row_size, r->v + i * l->row_size) > 0)
-            return false;
-    }
-    return true;
-}
-
-/* Puts rows in the order of `from`; leaves there where each one went. */
-static int reorder(const struct hd_list *l, struct rows *r, uint32_t *from, uint32_t *to)
-{
-    size_t size = l->row_size;
-    uint8_t *v = reallocarray(NULL, r->cap, size);
-    const struct lyd_node **nodes = reallocarray(NULL, r->cap, sizeof(struct lyd_node *));
-
-    if (!v || !nodes) {
-        free(v);
-        free(nodes);
-        return HD_ENOMEM;
-    }
-    for (uint32_t i = 0; i < r->count; i++) {
-        memcpy(v + i * size, r->v + from[i] * size, size);
-        nodes[i] = r->nodes[from[i]];
-        to[from[i]] = i;
-    }
-    free(r->v);
-    free(r->nodes);
-    r->v = v;
-    r->nodes = nodes;
-    return 0;
-}
-
-/* *moved: the new place of each row, for the caller to free; NULL: they stay. */
-static int sort_rows(const struct hd_list *l, struct rows *r, uint32_t **moved)
-{
-    struct sorter s = {l, r};
-    uint32_t *from;
-    int error = HD_ENOMEM;
-
-    *moved = NULL;
-    if (is_sorted(l, r))
-        return 0;
-    from = calloc(r->count, sizeof *from);
-    *moved = calloc(r->count, sizeof **moved);
-    if (from && *moved) {
-        for (uint32_t i = 0; i < r->count; i++)
-            from[i] = i;
-        qsort_r(from, r->count, sizeof *from, by_key, &s);
-        error = reorder(l, r, from, *moved);
-    }
-    free(from);
-    return error;
-}
-
-/* Rows name the row in whose list they lie by its number, which has changed. */
-static void follow_parents(const struct hd_config_list *l, struct rows *r, const uint32_t *moved)
-{
-    for (size_t i = 0; i < r->count && moved; i++) {
-        uint8_t *at = r->v + i * l->rows->row_size + l->parent_offset;
-        uint32_t up;
-        memcpy(&up, at, sizeof up);
-        up = moved[up];
-        memcpy(at, &up, sizeof up);
-    }
-}
-
-static int sort_all(const struct hd_config *c, struct builder *b, struct hd_fault *f)
-{
-    uint32_t *moved[HD_CONFIG_LISTS_MAX] = {NULL};
-    int error = 0;
-
-    for (uint32_t i = 0; i < c->list_count && error == 0; i++) {
-        const struct hd_config_list *l = &c->lists[i];
-        if (l->into != 0)
-            continue;
-        if (l->parent != 0)
-            follow_parents(l, &b->rows[i], moved[owner_of(c, l->parent - 1u)]);
-        error = sort_rows(l->rows, &b->rows[i], &moved[i]);
-    }
-    for (uint32_t i = 0; i < c->list_count; i++)
-        free(moved[i]);
-    return error == 0 ? 0 : no_memory(f);
+    hd_fault_set(f, "no-memory", NULL, "no memory for the configuration");
+    return HD_ENOMEM;
 }
 
 /* --- the configuration's own checks --------------------------------------------------------------
  */
 
-static int wrong(const struct hd_schema *s, const struct hd_config *c, const struct builder *b,
+static int wrong(const struct hd_schema *s, const struct hd_config *c, const struct hd_sheet *b,
                  const struct hd_config_rows *r, struct hd_fault *f)
 {
-    const struct rows *rows = r->wrong_list >= 0 ? &b->rows[r->wrong_list] : NULL;
-    bool in_a_list = rows && r->wrong_row < rows->count;
+    const struct lyd_node **nodes = r->wrong_list >= 0 ? b->rows[r->wrong_list].nodes : NULL;
     char path[400] = "", whole[512];
 
-    if (in_a_list)
-        hd_config_path_write(s, rows->nodes[r->wrong_row], path, sizeof path);
-    snprintf(whole, sizeof whole, "%s%s%s", in_a_list ? path : c->root, r->wrong_leaf ? "/" : "",
+    if (nodes)
+        hd_config_path_write(s, nodes[r->wrong_row], path, sizeof path);
+    snprintf(whole, sizeof whole, "%s%s%s", nodes ? path : c->root, r->wrong_leaf ? "/" : "",
              r->wrong_leaf ? r->wrong_leaf : "");
     return hd_fault_set(f, "invalid", whole, "%s", r->why);
 }
 
-static int finish(const struct hd_schema *s, const struct hd_config *c, struct builder *b,
+static int finish(const struct hd_schema *s, const struct hd_config *c, struct hd_sheet *b,
                   struct hd_image *i, struct hd_fault *f)
 {
     struct hd_config_rows r = {
@@ -381,7 +58,7 @@ static int finish(const struct hd_schema *s, const struct hd_config *c, struct b
 /* --- putting it together -------------------------------------------------------------------------
  */
 
-static uint8_t *append_rows(uint8_t *at, const struct hd_config_list *l, const struct rows *r)
+static uint8_t *append_rows(uint8_t *at, const struct hd_config_list *l, const struct hd_rows *r)
 {
     size_t keep = hd_config_row_bytes(l), size = l->rows->row_size;
 
@@ -394,10 +71,11 @@ static uint8_t *append_rows(uint8_t *at, const struct hd_config_list *l, const s
     return at;
 }
 
-static int join(const struct hd_config *c, struct builder *b, struct hd_image_part *p,
+static int join(const struct hd_config *c, const struct hd_sheet *b, struct hd_image_part *p,
                 struct hd_fault *f)
 {
     size_t len = c->head->row_size;
+    bool present = b->present || c->always;
     uint8_t *at;
 
     for (uint32_t i = 0; i < c->list_count; i++) {
@@ -406,7 +84,7 @@ static int join(const struct hd_config *c, struct builder *b, struct hd_image_pa
             continue;
         memcpy(b->head + c->lists[i].count_offset, &count, sizeof count);
         len += (size_t)count * hd_config_row_bytes(&c->lists[i]);
-        b->present |= c->by_rows && count > 0;
+        present = present || (c->by_rows && count > 0);
     }
     if (len > HD_CONFIG_BYTES_MAX)
         return hd_fault_set(f, "limit", c->root, "this is more than one protocol can be told");
@@ -414,7 +92,7 @@ static int join(const struct hd_config *c, struct builder *b, struct hd_image_pa
     if (!p->bytes)
         return no_memory(f);
     p->len = len;
-    p->present = b->present || c->always;
+    p->present = present;
     memcpy(p->bytes, b->head, c->head->row_size);
     at = p->bytes + c->head->row_size;
     for (uint32_t i = 0; i < c->list_count; i++)
@@ -434,62 +112,42 @@ static void add_needed(struct hd_image *i)
     }
 }
 
-static int begin(struct builder *b)
+int hd_image_finish(const struct hd_schema *s, struct hd_image *i, struct hd_fault *f)
 {
-    const struct hd_config *c;
+    int error = 0;
 
-    for (size_t i = 0; i < HD_CONFIGS_MAX && (c = hd_config_at(i)) != NULL; i++) {
-        b[i].c = c;
-        b[i].head = calloc(1, c->head->row_size);
-        if (!b[i].head)
-            return HD_ENOMEM;
-        if (c->complete)
-            c->complete(b[i].head);
+    i->secrets = calloc(HD_CONFIG_SECRETS_MAX, sizeof *i->secrets);
+    if (!i->secrets)
+        return no_memory(f);
+    for (size_t k = 0; hd_config_at(k) && error == 0; k++) {
+        error = finish(s, hd_config_at(k), &i->sheets[k], i, f);
+        if (error == 0)
+            error = join(hd_config_at(k), &i->sheets[k], &i->part[k], f);
     }
-    return 0;
-}
-
-static void end(struct builder *b)
-{
-    for (size_t k = 0; k < HD_CONFIGS_MAX && b[k].c; k++) {
-        const struct hd_config *c = b[k].c;
-        free(b[k].head);
-        for (uint32_t n = 0; n < c->list_count; n++) {
-            struct rows *r = &b[k].rows[n];
-            if (c->lists[n].keep != 0 && r->v)
-                hd_seal_wipe(r->v, r->cap * c->lists[n].rows->row_size); /* secrets */
-            free(r->v);
-            free(r->nodes);
-        }
-    }
+    if (error == 0)
+        add_needed(i);
+    return error;
 }
 
 int hd_image_make(const struct hd_schema *s, const struct lyd_node *tree, struct hd_image *i,
                   struct hd_fault *f)
 {
-    struct builder *b = calloc(HD_CONFIGS_MAX, sizeof *b);
-    struct walk w = {.s = s, .b = b, .f = f};
     int error;
 
     memset(i, 0, sizeof *i);
-    if (!b)
-        return no_memory(f);
-    i->secrets = calloc(HD_CONFIG_SECRETS_MAX, sizeof *i->secrets);
-    error = i->secrets && begin(b) == 0 ? walk_nodes(&w, tree) : no_memory(f);
-    for (size_t k = 0; k < HD_CONFIGS_MAX && b[k].c && error == 0; k++) {
-        error = sort_all(b[k].c, &b[k], f);
-        if (error == 0)
-            error = finish(s, b[k].c, &b[k], i, f);
-        if (error == 0)
-            error = join(b[k].c, &b[k], &i->part[k], f);
+    i->sheets = hd_sheets_new();
+    error = i->sheets ? hd_rows_take_all(s, i->sheets, tree, f) : no_memory(f);
+    for (size_t k = 0; hd_config_at(k) && error == 0; k++) {
+        if (hd_rows_sort(hd_config_at(k), &i->sheets[k]) != 0)
+            error = no_memory(f);
     }
-    end(b);
-    free(b);
+    if (error == 0)
+        error = hd_image_finish(s, i, f);
     if (error != 0)
         hd_image_free(i);
     else
-        add_needed(i);
-    return error;
+        hd_sheets_forget_nodes(i->sheets);
+    return error == 0 ? 0 : HD_EINVAL;
 }
 
 void hd_image_free(struct hd_image *i)
@@ -499,6 +157,7 @@ void hd_image_free(struct hd_image *i)
     if (i->secrets)
         hd_seal_wipe(i->secrets, HD_CONFIG_SECRETS_MAX * sizeof *i->secrets);
     free(i->secrets);
+    hd_sheets_free(i->sheets);
     memset(i, 0, sizeof *i);
 }
 
@@ -509,55 +168,31 @@ bool hd_image_same_secrets(const struct hd_image *a, const struct hd_image *b)
             memcmp(a->secrets, b->secrets, a->secret_count * sizeof *a->secrets) == 0);
 }
 
+uint64_t hd_image_digest(struct hd_image *i, size_t config)
+{
+    struct hd_image_part *p = &i->part[config];
+
+    if (!p->digest_known && p->bytes)
+        p->digest = hd_config_digest(hd_config_at(config), p->bytes);
+    p->digest_known = true;
+    return p->digest;
+}
+
 /* --- comparison ----------------------------------------------------------------------------------
  */
 
-struct side {
-    const uint8_t *rows;
-    uint32_t count;
-};
-
-static void compare_rows(const struct hd_config_list *list, struct side a, struct side b,
-                         struct hd_image_change *c)
+static const void *bytes_of(const struct hd_image_part *p)
 {
-    const struct hd_list *l = list->rows;
-    size_t size = hd_config_row_bytes(list);
-    uint32_t i = 0, k = 0;
-
-    while (i < a.count || k < b.count) {
-        const uint8_t *x = i < a.count ? a.rows + i * size : NULL;
-        const uint8_t *y = k < b.count ? b.rows + k * size : NULL;
-        int order;
-        if (x && y && memcmp(x, y, size) == 0) {
-            i++, k++;
-            continue;
-        }
-        order = !x ? 1 : !y ? -1 : compare_keys(l, x, y);
-        c->removed += order < 0;
-        c->added += order > 0;
-        c->changed += order == 0;
-        i += order <= 0;
-        k += order >= 0;
-    }
+    return p->present ? p->bytes : NULL;
 }
 
-static struct side side_of(const struct hd_config *c, const struct hd_image_part *p, uint32_t list)
+static void count_row(void *change, const struct hd_config_edit *e)
 {
-    struct side s = {0};
-    size_t at = c->head->row_size;
-    uint32_t count = 0;
+    struct hd_image_change *c = change;
 
-    if (!p->present || !p->bytes)
-        return s;
-    for (uint32_t i = 0; i <= list; i++) {
-        s.rows = p->bytes + at;
-        if (hd_config_row_bytes(&c->lists[i]) == 0)
-            continue;
-        memcpy(&count, p->bytes + c->lists[i].count_offset, sizeof count);
-        at += (size_t)count * hd_config_row_bytes(&c->lists[i]);
-    }
-    s.count = count;
-    return s;
+    c->removed += e->is == NULL;
+    c->added += e->was == NULL;
+    c->changed += e->was != NULL && e->is != NULL;
 }
 
 static void compare_heads(const struct hd_config *c, const struct hd_image_part *a,
@@ -583,8 +218,72 @@ void hd_image_compare(size_t config, const struct hd_image *was, const struct hd
     c->head = a->present != b->present;
     if (a->bytes && b->bytes)
         compare_heads(k, a, b, c);
-    for (uint32_t i = 0; i < k->list_count; i++) {
-        if (hd_config_row_bytes(&k->lists[i]) > 0)
-            compare_rows(&k->lists[i], side_of(k, a, i), side_of(k, b, i), c);
+    hd_config_compare(k, bytes_of(a), bytes_of(b), count_row, c);
+}
+
+/* --- what differs, for a core --------------------------------------------------------------------
+ */
+
+struct delta {
+    uint8_t *v;
+    size_t len, cap, most;
+    uint32_t count;
+    bool failed; /* no memory, or longer than is worth it */
+};
+
+static uint8_t *reserve(struct delta *d, size_t n)
+{
+    if (d->failed || d->len + n > d->most) {
+        d->failed = true;
+        return NULL;
     }
+    if (d->len + n > d->cap) {
+        size_t cap = HD_MAX(2 * d->cap, d->len + n);
+        uint8_t *v = realloc(d->v, cap);
+        d->failed = v == NULL;
+        if (d->failed)
+            return NULL;
+        d->v = v;
+        d->cap = cap;
+    }
+    d->len += n;
+    return d->v + d->len - n;
+}
+
+static void add_edit(void *delta, const struct hd_config_edit *e)
+{
+    struct delta *d = delta;
+    uint8_t *to = reserve(d, hd_config_delta_edit_bytes(e));
+
+    if (!to)
+        return;
+    hd_config_delta_put_edit(to, e);
+    d->count++;
+}
+
+bool hd_image_delta(size_t config, struct hd_image *was, struct hd_image *is, uint8_t **bytes,
+                    size_t *len)
+{
+    const struct hd_config *k = hd_config_at(config);
+    struct hd_image_part *a = &was->part[config], *b = &is->part[config];
+    struct hd_config_delta read;
+
+    if (!bytes_of(a) || !bytes_of(b))
+        return false;
+    uint32_t head = k->head->row_size;
+    struct delta d = {.most = hd_config_delta_head_bytes(head) + HD_MIN(a->len, b->len) / 2};
+    (void)!reserve(&d, hd_config_delta_head_bytes(head));
+    hd_config_compare(k, a->bytes, b->bytes, add_edit, &d);
+    if (!d.failed)
+        hd_config_delta_put_head(d.v, b->bytes, head, d.count);
+    if (d.failed || hd_config_delta_read(d.v, d.len, &read) != 0 ||
+        !hd_config_delta_suits(k, a->bytes, a->len, &read)) {
+        free(d.v);
+        return false;
+    }
+    b->digest = hd_config_delta_digest(k, a->bytes, hd_image_digest(was, config), &read);
+    b->digest_known = true;
+    *bytes = d.v;
+    *len = d.len;
+    return true;
 }

@@ -452,9 +452,9 @@ static int do_check(struct call *c)
     int error = hd_session_candidate(c->s, &c->f);
 
     if (error == 0)
-        error = hd_tree_check(&c->s->schema, &c->s->candidate, &c->f);
+        error = hd_session_check(c->s, &c->s->candidate, &c->f);
     if (error == 0)
-        error = hd_image_make(&c->s->schema, c->s->candidate, &is, &c->f);
+        error = hd_session_make(c->s, &c->s->candidate, &is, &c->f);
     hd_image_free(&is);
     if (error == 0)
         end_rows(c);

@@ -35,6 +35,7 @@ void hd_session_close(struct hd_session *s)
 {
     lyd_free_all(s->running);
     lyd_free_all(s->candidate);
+    hd_touched_free(&s->touched);
     hd_image_free(&s->image);
     hd_text_free(&s->load);
     free(s->buffer);
@@ -85,6 +86,7 @@ static int copy_running(struct hd_session *s, struct hd_fault *f)
 void hd_session_forget_candidate(struct hd_session *s)
 {
     lyd_free_all(s->candidate);
+    hd_touched_free(&s->touched);
     s->candidate = NULL;
     s->editing = false;
 }
@@ -96,6 +98,7 @@ static int read_candidate(struct hd_session *s, const char *text, struct hd_faul
 
     if (strncmp(text, JSON_BEGIN, strlen(JSON_BEGIN)) == 0) {
         const char *json = text + strlen(JSON_BEGIN), *lines = strchr(json, '\f');
+        s->touched.all = true;
         char *only = strndup(json, lines ? (size_t)(lines - json) : strlen(json));
         error = only ? hd_tree_read(&s->schema, only, &s->candidate, f)
                      : hd_fault_set(f, "no-memory", NULL, "no memory");
@@ -107,8 +110,9 @@ static int read_candidate(struct hd_session *s, const char *text, struct hd_faul
             f, "invalid", NULL,
             "the file of the candidate is damaged; `heddle config discard` ends it");
     error = copy_running(s, f);
-    return error == 0 ? hd_tree_lines(&s->schema, &s->candidate, text + strlen(LINES_BEGIN), f)
-                      : error;
+    return error == 0
+               ? hd_tree_edit(&s->schema, &s->candidate, text + strlen(LINES_BEGIN), &s->touched, f)
+               : error;
 }
 
 /* A last line without its end was cut off by a crash, and nobody was told that it is kept. */
@@ -169,7 +173,7 @@ int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fa
     }
     hd_session_forget_candidate(s);
     s->candidate = tree;
-    s->editing = true;
+    s->editing = s->touched.all = true;
     return 0;
 }
 
@@ -187,7 +191,8 @@ static int run_line(struct hd_session *s, const char *line, struct hd_fault *f)
     int error = hd_session_candidate(s, f);
 
     if (error == 0)
-        error = hd_tree_line(&s->schema, &s->candidate, line, strlen(line), f);
+        error = hd_tree_edit(&s->schema, &s->candidate, line, &s->touched, f);
+    f->line = 0;
     if (error != 0)
         return error;
     bool first = hd_store_read(s->dir, CANDIDATE, &old) == HD_ENOENT;
@@ -217,6 +222,21 @@ int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f)
         error = run_line(s, sealed ? sealed : line, f);
     free(sealed);
     return error;
+}
+
+int hd_session_check(struct hd_session *s, struct lyd_node **tree, struct hd_fault *f)
+{
+    return tree == &s->candidate ? hd_tree_recheck(&s->schema, tree, &s->touched, f)
+                                 : hd_tree_check(&s->schema, tree, f);
+}
+
+int hd_session_make(struct hd_session *s, struct lyd_node *const *tree, struct hd_image *i,
+                    struct hd_fault *f)
+{
+    if (tree == &s->candidate && s->image_known &&
+        hd_image_edit(&s->schema, s->running, &s->image, *tree, &s->touched, i) == 0)
+        return 0;
+    return hd_image_make(&s->schema, *tree, i, f);
 }
 
 int hd_session_image(struct hd_session *s, struct hd_fault *f)

@@ -17,6 +17,7 @@ struct hd_session {
     void *buffer;     /* HD_CHANNEL_MAX */
     struct lyd_node *running, *candidate;
     bool running_known, editing; /* the trees are those of the files */
+    struct hd_touched touched;   /* in which the candidate differs from what runs */
     struct hd_image image;       /* of running */
     bool image_known;
     struct hd_text load; /* pieces of a text that is being sent */
@@ -48,6 +49,13 @@ HD_MUST_USE int hd_session_discard(struct hd_session *s, struct hd_fault *f);
 /* Runs one line on the candidate and saves it. */
 HD_MUST_USE int hd_session_line(struct hd_session *s, const char *line, struct hd_fault *f);
 HD_MUST_USE int hd_session_image(struct hd_session *s, struct hd_fault *f);
+/*
+ * Checks a tree that may become what runs, and makes its image: of the candidate, only what was
+ * edited is looked at (but by libyang).
+ */
+HD_MUST_USE int hd_session_check(struct hd_session *s, struct lyd_node **tree, struct hd_fault *f);
+HD_MUST_USE int hd_session_make(struct hd_session *s, struct lyd_node *const *tree,
+                                struct hd_image *i, struct hd_fault *f);
 /* A fault that says that a file could not be read or written. */
 int hd_session_file(struct hd_fault *f, int error, const char *name);
 

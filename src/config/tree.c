@@ -137,26 +137,32 @@ static bool fits_a_path(const struct lyd_node *n)
     return strchr(value, '"') == NULL || strchr(value, '\'') == NULL;
 }
 
-static int check_paths(const struct lyd_node *tree, struct hd_fault *f)
+static int check_paths_below(const struct lyd_node *top, struct hd_fault *f)
 {
-    const struct lyd_node *top, *n;
+    const struct lyd_node *n;
 
-    LY_LIST_FOR(tree, top)
+    LYD_TREE_DFS_BEGIN(top, n)
     {
-        LYD_TREE_DFS_BEGIN(top, n)
-        {
-            if (!fits_a_path(n)) {
-                char *path = lyd_path(lyd_parent(n), LYD_PATH_STD, NULL, 0);
-                int error = hd_fault_set(f, "invalid", path,
-                                         "a %s holds both kinds of quotes, which no path can",
-                                         n->schema->name);
-                free(path);
-                return error;
-            }
-            LYD_TREE_DFS_END(top, n);
+        if (!fits_a_path(n)) {
+            char *path = lyd_path(lyd_parent(n), LYD_PATH_STD, NULL, 0);
+            int error =
+                hd_fault_set(f, "invalid", path,
+                             "a %s holds both kinds of quotes, which no path can", n->schema->name);
+            free(path);
+            return error;
         }
+        LYD_TREE_DFS_END(top, n);
     }
     return 0;
+}
+
+static int check_paths(const struct lyd_node *tree, struct hd_fault *f)
+{
+    int error = 0;
+
+    for (; tree && error == 0; tree = tree->next)
+        error = check_paths_below(tree, f);
+    return error;
 }
 
 int hd_tree_check(const struct hd_schema *s, struct lyd_node **tree, struct hd_fault *f)
@@ -165,6 +171,63 @@ int hd_tree_check(const struct hd_schema *s, struct lyd_node **tree, struct hd_f
     if (lyd_validate_all(tree, s->ctx, LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS)
         return check_paths(*tree, f);
     return take_fault(s, "invalid", f);
+}
+
+/* What the check did by itself: each node of the difference that says so. */
+static void note_difference(const struct lyd_node *diff, struct hd_touched *t)
+{
+    const struct lyd_node *n;
+
+    for (; diff; diff = diff->next) {
+        LYD_TREE_DFS_BEGIN(diff, n)
+        {
+            const struct lyd_meta *m = lyd_find_meta(n->meta, NULL, "yang:operation");
+            if (m && strcmp(lyd_get_meta_value(m), "none") != 0) {
+                char *path = lyd_path(n, LYD_PATH_STD, NULL, 0);
+                bool pruned = strcmp(lyd_get_meta_value(m), "delete") == 0;
+                t->pruned |= pruned && !(n->flags & LYD_DEFAULT);
+                if (path)
+                    hd_touched_add(t, path);
+                t->all |= path == NULL;
+                free(path);
+            }
+            LYD_TREE_DFS_END(diff, n);
+        }
+    }
+}
+
+/* Lines cannot make a path that none can hold; their values, keys and entries may. */
+static int check_touched_paths(const struct lyd_node *tree, const struct hd_touched *t,
+                               struct hd_fault *f)
+{
+    int error = 0;
+
+    for (size_t i = 0; tree && i < t->count && error == 0; i++) {
+        struct lyd_node *n = NULL;
+        if (lyd_find_path(tree, t->paths[i], 0, &n) == LY_SUCCESS)
+            error = check_paths_below(n, f);
+    }
+    return error;
+}
+
+int hd_tree_recheck(const struct hd_schema *s, struct lyd_node **tree, struct hd_touched *t,
+                    struct hd_fault *f)
+{
+    struct lyd_node *diff = NULL;
+    int error;
+
+    if (t->all)
+        return hd_tree_check(s, tree, f);
+    ly_err_clean(s->ctx, NULL);
+    error = lyd_validate_all(tree, s->ctx, LYD_VALIDATE_NO_STATE, &diff) == LY_SUCCESS
+                ? 0
+                : take_fault(s, "invalid", f);
+    note_difference(diff, t); /* also of one that failed: the tree stays */
+    lyd_free_all(diff);
+    if (error == 0)
+        error = t->all ? check_paths(*tree, f) : check_touched_paths(*tree, t, f);
+    ly_err_clean(s->ctx, NULL);
+    return error;
 }
 
 char *hd_tree_print(const struct lyd_node *tree)
@@ -293,8 +356,17 @@ static char *last_word(char *rest)
     return n > 0 ? rest : NULL;
 }
 
+/* All entries of a list are no one place. */
+static void note_line(const struct hd_config_path *p, struct hd_touched *t)
+{
+    if (t && p->whole)
+        hd_touched_add(t, p->yang);
+    else if (t)
+        t->all = true;
+}
+
 static int run_line(const struct hd_schema *s, struct lyd_node **tree, char *line,
-                    struct hd_fault *f)
+                    struct hd_touched *t, struct hd_fault *f)
 {
     char *rest = line, *verb, *path, *value;
     struct hd_config_path p;
@@ -314,6 +386,7 @@ static int run_line(const struct hd_schema *s, struct lyd_node **tree, char *lin
     int error = hd_config_path_read(s, path, strlen(path), &p, f);
     if (error != 0)
         return error;
+    note_line(&p, t);
     if (verb[0] == 's')
         return set_node(s, tree, &p, path, value, f);
     return value ? refuse(f, path, "delete takes no value") : delete_node(s, tree, &p, path, f);
@@ -366,8 +439,8 @@ int hd_tree_seal_line(const struct hd_schema *s, const char *line, char **sealed
     return error;
 }
 
-int hd_tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *line, size_t len,
-                 struct hd_fault *f)
+static int tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *line,
+                     size_t len, struct hd_touched *t, struct hd_fault *f)
 {
     char *copy;
     int error;
@@ -377,19 +450,19 @@ int hd_tree_line(const struct hd_schema *s, struct lyd_node **tree, const char *
     copy = strndup(line, len);
     if (!copy)
         return hd_fault_set(f, "no-memory", NULL, "no memory for the line");
-    error = run_line(s, tree, copy, f);
+    error = run_line(s, tree, copy, t, f);
     free(copy);
     return error;
 }
 
-int hd_tree_lines(const struct hd_schema *s, struct lyd_node **tree, const char *text,
-                  struct hd_fault *f)
+int hd_tree_edit(const struct hd_schema *s, struct lyd_node **tree, const char *text,
+                 struct hd_touched *t, struct hd_fault *f)
 {
     unsigned number = 1;
 
     for (; *text; number++) {
         size_t n = strcspn(text, "\n");
-        int error = hd_tree_line(s, tree, text, n, f);
+        int error = tree_line(s, tree, text, n, t, f);
         if (error != 0) {
             f->line = number;
             return error;
@@ -397,6 +470,12 @@ int hd_tree_lines(const struct hd_schema *s, struct lyd_node **tree, const char 
         text += n + (text[n] == '\n');
     }
     return 0;
+}
+
+int hd_tree_lines(const struct hd_schema *s, struct lyd_node **tree, const char *text,
+                  struct hd_fault *f)
+{
+    return hd_tree_edit(s, tree, text, NULL, f);
 }
 
 /* --- printing lines ------------------------------------------------------------------------------

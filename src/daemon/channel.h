@@ -269,11 +269,19 @@ struct hd_msg_config_begin {
     uint32_t reserved;
 };
 
+enum hd_config_how {
+    HD_CONFIG_STOP = 0, /* the core is not to run any more; no bytes follow */
+    HD_CONFIG_WHOLE,    /* the whole (bind/config.h) */
+    HD_CONFIG_DELTA,    /* what differs (model/config_delta.h) */
+};
+
 struct hd_msg_config_part {
     uint32_t id;
     uint16_t core;
-    uint16_t run; /* 0: the core is not to run any more; no bytes follow */
+    uint16_t how; /* enum hd_config_how */
     uint32_t total, offset;
+    uint64_t base;    /* delta: digest of what it stands on (hd_config_digest) */
+    uint64_t becomes; /* digest of what the core has then */
 };
 
 struct hd_msg_config_end {
@@ -284,7 +292,8 @@ struct hd_msg_config_done {
     uint32_t id;
     int32_t error; /* an hd_error */
     uint16_t core; /* who refused, when an error says so */
-    uint16_t half; /* some cores have taken their part already: the old parts must be sent again */
+    uint8_t half;  /* some cores have taken their part already: the old parts must be sent again */
+    uint8_t stale; /* a delta stands on something else than what is here: the whole is asked for */
 };
 
 /* A row of any list of counters, as it travels. */

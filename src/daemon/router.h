@@ -11,6 +11,7 @@
  *   router_links.c    interfaces and addresses
  *   router_virtual.c  virtual interfaces
  *   router_config.c   changes of the configuration
+ *   router_delta.c    parts of a change that come as what differs
  *   router_recall.c   the configuration in force, remembered for a successor
  *   router_rows.c     lists of the driver itself
  */
@@ -59,8 +60,11 @@ struct hd_router_config_part {
     bool named; /* the change is about this core */
     bool run;
     bool fresh; /* it has taken its part */
+    bool delta; /* what comes is what differs from what is in force */
     uint32_t total, have;
     uint8_t *bytes;
+    uint64_t base, becomes;      /* digests: of what a delta stands on, and of the outcome */
+    struct hd_config_delta edit; /* of a delta, once it is found to suit */
 };
 
 struct hd_router_config {
@@ -70,6 +74,7 @@ struct hd_router_config {
     uint32_t id;
     int error;
     uint16_t refuser; /* core */
+    bool stale;       /* a delta does not stand on what is in force */
     struct hd_router_config_part part[HD_CORE_COUNT];
     struct hd_router_config_part secrets; /* array of struct hd_config_secret */
 };
@@ -165,9 +170,21 @@ void hd_router_remember(struct hd_router_role *r);
 void hd_router_recall_forget(struct hd_router_role *r);
 /* Whether the part of r->config is what is in force. */
 bool hd_router_recall_same(const struct hd_router_role *r, unsigned core);
+
+struct hd_recalled {
+    const uint8_t *bytes;
+    uint32_t len;
+    uint64_t digest;
+};
+
 /* The remembered part of a core that runs; false: none. */
-bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, const uint8_t **bytes,
-                           uint32_t *len);
+bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, struct hd_recalled *is);
+
+/*
+ * A part that is a delta is made ready to be checked and taken: 0, HD_ENOMEM, or HD_EMALFORMED
+ * where it does not stand on what is in force (r->config.stale).
+ */
+HD_MUST_USE int hd_router_delta_ready(struct hd_router_role *r, unsigned core);
 
 extern const struct hd_driver_host hd_router_host;
 /* Repeats what system has not answered yet, to a new system. */

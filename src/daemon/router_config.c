@@ -49,8 +49,9 @@ void hd_router_config_begin(struct hd_router_role *r, const struct hd_msg_config
 static int take_part(struct hd_router_config_part *p, const struct hd_msg_config_part *m,
                      const void *tail, uint32_t len)
 {
+    bool run = m->how != HD_CONFIG_STOP, delta = m->how == HD_CONFIG_DELTA;
     if (m->total > HD_CONFIG_BYTES_MAX || m->offset != p->have || len > m->total - m->offset ||
-        (p->named && (p->total != m->total || p->run != (m->run != 0)))) {
+        (p->named && (p->total != m->total || p->run != run || p->delta != delta))) {
         return HD_EMALFORMED;
     }
     if (!p->named && m->total > 0) {
@@ -60,7 +61,10 @@ static int take_part(struct hd_router_config_part *p, const struct hd_msg_config
         }
     }
     p->named = true;
-    p->run = m->run != 0;
+    p->run = run;
+    p->delta = delta;
+    p->base = m->base;
+    p->becomes = m->becomes;
     p->total = m->total;
     if (len > 0) {
         memcpy(p->bytes + p->have, tail, len);
@@ -148,6 +152,9 @@ static int check_part(struct hd_router_role *r, unsigned core)
     if (!p->run) {
         return core == r->begin.core ? HD_EINVAL : 0;
     }
+    if (p->delta) {
+        return hd_router_check_change(r->driver.router, (uint8_t)core, &p->edit, r->driver.now);
+    }
     const struct hd_config *c = hd_config_of((uint8_t)core);
     if (p->have != p->total || (c != NULL && !hd_config_well_formed(c, p->bytes, p->total))) {
         return HD_EMALFORMED;
@@ -171,7 +178,10 @@ static int check_all(struct hd_router_role *r)
         return HD_EMALFORMED;
     }
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
-        int error = concerned(r, i) ? check_part(r, i) : 0;
+        int error = r->config.part[i].delta ? hd_router_delta_ready(r, i) : 0;
+        if (error == 0 && concerned(r, i)) {
+            error = check_part(r, i);
+        }
         if (error != 0) {
             r->config.refuser = (uint16_t)i;
             return error;
@@ -194,13 +204,16 @@ static void refresh(struct hd_router_role *r)
 
 static int configure_core(struct hd_router_role *r, unsigned core)
 {
+    const struct hd_router_config_part *p = &r->config.part[core];
     struct hd_driver *d = &r->driver;
-    struct hd_answer none = {.deadline = HD_NEVER};
     struct given g;
-    give(r, core, &g);
-    hd_recorder_configure(&d->recorder, (uint8_t)core, g.bytes, g.len, d->now);
-    int error = hd_router_configure(d->router, (uint8_t)core, g.bytes, g.len, d->now, &d->fx);
-    hd_recorder_outcome(&d->recorder, error, &none, &d->fx);
+    int error;
+    if (p->delta) {
+        error = hd_driver_call_change(d, (uint8_t)core, p->bytes, p->total);
+    } else {
+        give(r, core, &g);
+        error = hd_driver_call_configure(d, (uint8_t)core, g.bytes, g.len);
+    }
     hd_driver_realise(d);
     return error;
 }
@@ -230,12 +243,8 @@ static int change_core(struct hd_router_role *r, unsigned core)
 
 static void stop_core(struct hd_router_role *r, unsigned core)
 {
-    struct hd_driver *d = &r->driver;
-    struct hd_answer none = {.deadline = HD_NEVER};
-    hd_recorder_stop_core(&d->recorder, (uint8_t)core, d->now);
-    hd_router_stop_core(d->router, (uint8_t)core, d->now, &d->fx);
-    hd_recorder_outcome(&d->recorder, 0, &none, &d->fx);
-    hd_driver_realise(d);
+    hd_driver_call_stop_core(&r->driver, (uint8_t)core);
+    hd_driver_realise(&r->driver);
 }
 
 /*
@@ -336,18 +345,22 @@ static int apply(struct hd_router_role *r, bool *half)
 static int copy_part(struct hd_router_role *r, unsigned core)
 {
     struct hd_router_config_part *p = &r->config.part[core];
-    const uint8_t *bytes;
-    uint32_t len;
-    if (!hd_router_recall_part(r, core, &bytes, &len)) {
+    const struct hd_config *c = hd_config_of((uint8_t)core);
+    struct hd_recalled is;
+    if (c == NULL || !hd_router_recall_part(r, core, &is)) {
         return 0;
     }
-    p->bytes = malloc(HD_MAX(len, 1u));
+    if (!hd_config_well_formed(c, is.bytes, is.len) || hd_config_digest(c, is.bytes) != is.digest) {
+        return HD_EMALFORMED;
+    }
+    p->bytes = malloc(HD_MAX(is.len, 1u));
     if (p->bytes == NULL) {
         return HD_ENOMEM;
     }
-    memcpy(p->bytes, bytes, len);
+    memcpy(p->bytes, is.bytes, is.len);
     p->named = p->run = true;
-    p->total = p->have = len;
+    p->total = p->have = is.len;
+    p->becomes = is.digest;
     r->config.open = true;
     return 0;
 }
@@ -393,6 +406,7 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
     done.error = error;
     done.core = c->refuser;
     done.half = half;
+    done.stale = c->stale;
     hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING,
                 error == 0 ? "configured" : "configuration-refused", "core=%u error=%s", done.core,
                 hd_error_name(error));

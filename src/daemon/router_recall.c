@@ -23,6 +23,7 @@ struct part {
     uint32_t named; /* something was said about this core */
     uint32_t run;
     uint64_t len;
+    uint64_t digest; /* hd_config_digest */
 };
 
 struct hd_recall {
@@ -69,7 +70,7 @@ bool hd_router_recall_same(const struct hd_router_role *r, unsigned core)
     const struct hd_router_config_part *p = &r->config.part[core];
     const struct hd_recall *m = r->recall;
 
-    if (!is_valid(m) || p->have != p->total || m->part[core].named == 0 ||
+    if (!is_valid(m) || p->delta || p->have != p->total || m->part[core].named == 0 ||
         (m->part[core].run != 0) != p->run || m->part[core].len != p->total) {
         return false;
     }
@@ -83,12 +84,21 @@ void hd_router_recall_forget(struct hd_router_role *r)
     }
 }
 
+static void change_part(struct hd_recall *m, unsigned core, const struct hd_router_config_part *p)
+{
+    struct part *is = &m->part[core];
+
+    is->len =
+        hd_config_delta_apply(hd_config_of((uint8_t)core), bytes_of(m, core), is->len, &p->edit);
+    is->digest = p->becomes;
+}
+
 static void write_part(struct hd_recall *m, unsigned core, const struct hd_router_config_part *p)
 {
     uint8_t *to = bytes_of(m, core);
     size_t kept = ((size_t)p->total + 4095) & ~(size_t)4095;
 
-    m->part[core] = (struct part){.named = 1, .run = p->run, .len = p->total};
+    m->part[core] = (struct part){.named = 1, .run = p->run, .len = p->total, .digest = p->becomes};
     if (p->total > 0) {
         memcpy(to, p->bytes, p->total);
     }
@@ -109,15 +119,17 @@ void hd_router_remember(struct hd_router_role *r)
         m->layout = hd_config_layout();
     }
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
-        if (r->config.part[i].named) {
-            write_part(m, i, &r->config.part[i]);
+        const struct hd_router_config_part *p = &r->config.part[i];
+        if (p->named && p->delta) {
+            change_part(m, i, p);
+        } else if (p->named) {
+            write_part(m, i, p);
         }
     }
     __atomic_store_n(&m->valid, 1, __ATOMIC_SEQ_CST);
 }
 
-bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, const uint8_t **bytes,
-                           uint32_t *len)
+bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, struct hd_recalled *is)
 {
     const struct hd_recall *m = r->recall;
 
@@ -125,7 +137,8 @@ bool hd_router_recall_part(const struct hd_router_role *r, unsigned core, const 
         m->part[core].len > HD_CONFIG_BYTES_MAX) {
         return false;
     }
-    *bytes = bytes_of(m, core);
-    *len = (uint32_t)m->part[core].len;
+    *is = (struct hd_recalled){.bytes = bytes_of(m, core),
+                               .len = (uint32_t)m->part[core].len,
+                               .digest = m->part[core].digest};
     return true;
 }

@@ -27,8 +27,12 @@
 #define DIED   77
 #define STEPS  64      /* more than any story has */
 #define OUTPUT "shown" /* what a process that lived found in force */
-#define OLD    "set /sample/hello-interval 500\nset /sample/object=1/weight 2\n"
-#define NEW    "set /sample/hello-interval 500\nset /sample/object=1/weight 3\nset /sample/object=2\n"
+#define OTHERS                                                                                     \
+    "set /sample/object=3\nset /sample/object=4\nset /sample/object=5\nset /sample/object=6\n"     \
+    "set /sample/object=7\nset /sample/object=8\nset /sample/object=9\n" /* a change is a delta */
+#define OLD "set /sample/hello-interval 500\nset /sample/object=1/weight 2\n" OTHERS
+#define NEW                                                                                        \
+    "set /sample/hello-interval 500\nset /sample/object=1/weight 3\nset /sample/object=2\n" OTHERS
 
 static unsigned steps_left; /* 0: nobody dies */
 
@@ -88,9 +92,10 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
  */
 
 struct part {
-    bool named, run;
+    bool named, run, delta;
     size_t len;
-    uint8_t bytes[4096];
+    uint64_t base, digest;
+    _Alignas(8) uint8_t bytes[4096];
 };
 
 struct played {
@@ -98,6 +103,7 @@ struct played {
 };
 
 static struct played router;
+static unsigned deltas; /* that it took */
 static uint8_t buffer[HD_CHANNEL_MAX];
 
 static void take_part(const struct hd_message *m)
@@ -109,10 +115,39 @@ static void take_part(const struct hd_message *m)
         return;
     assert_true(p->offset + m->tail_len <= sizeof to->bytes);
     to->named = true;
-    to->run = p->run != 0;
+    to->run = p->how != HD_CONFIG_STOP;
+    to->delta = p->how == HD_CONFIG_DELTA;
+    to->base = p->base;
+    to->digest = p->becomes;
     to->len = p->total;
     if (m->tail_len > 0)
         memcpy(to->bytes + p->offset, m->tail, m->tail_len);
+}
+
+/* As the router does (daemon/router_delta.c): what does not stand on what is there is stale. */
+static bool is_stale(unsigned core)
+{
+    const struct part *has = &router.has[core], *p = &router.coming[core];
+    const struct hd_config *c = hd_config_of((uint8_t)core);
+    struct hd_config_delta d;
+
+    assert_int_equal(hd_config_delta_read(p->bytes, p->len, &d), 0);
+    return !has->run || has->digest != p->base ||
+           !hd_config_delta_suits(c, has->bytes, has->len, &d);
+}
+
+static void take_delta(unsigned core)
+{
+    struct part *has = &router.has[core];
+    const struct hd_config *c = hd_config_of((uint8_t)core);
+    struct hd_config_delta d;
+
+    assert_int_equal(hd_config_delta_read(router.coming[core].bytes, router.coming[core].len, &d),
+                     0);
+    has->len = hd_config_delta_apply(c, has->bytes, has->len, &d);
+    has->digest = router.coming[core].digest;
+    assert_int_equal(hd_config_digest(c, has->bytes), has->digest);
+    deltas++;
 }
 
 static void take_end(int fd, const struct hd_msg_config_end *e)
@@ -120,7 +155,15 @@ static void take_end(int fd, const struct hd_msg_config_end *e)
     struct hd_msg_config_done done = {.id = e->id};
 
     for (unsigned i = 0; i < HD_CORE_COUNT; i++) {
-        if (router.coming[i].named)
+        if (router.coming[i].named && router.coming[i].delta && is_stale(i)) {
+            done.stale = 1;
+            done.error = HD_EMALFORMED;
+        }
+    }
+    for (unsigned i = 0; i < HD_CORE_COUNT && done.error == 0; i++) {
+        if (router.coming[i].named && router.coming[i].delta)
+            take_delta(i);
+        else if (router.coming[i].named)
             router.has[i] = router.coming[i];
     }
     (void)!hd_channel_send_wait(fd, HD_MSG_CONFIG_DONE, &done, NULL, 0, 1000);
@@ -391,7 +434,8 @@ static void each_step(const struct tale *t)
             die_at(t, at, 1 + at % 7);
         at++;
     }
-    print_message("%s: %u steps\n", t->name, at - 1);
+    print_message("%s: %u steps, %u deltas up to here\n", t->name, at - 1, deltas);
+    assert_true(deltas > 0);
     assert_in_range(at, 4, STEPS - 1);
 }
 
