@@ -6,7 +6,7 @@
  *   2. write the new revision                      (not in force)
  *   3. with --confirm: write to which to return    (a start finds it and returns)
  *   4. send the parts that changed to the router; it asks each core, then all take their part
- *   5. link running.json to the new revision       (in force)
+ *   5. link `running` to the new revision          (in force)
  *
  * Who dies before step 5 leaves the old revision in force, and the next start tells the router so.
  * A refusal in step 4 takes back steps 2 and 3.
@@ -259,9 +259,10 @@ static bool compare_all(const struct hd_image *was, const struct hd_image *is,
     return total->added + total->changed + total->removed > 0 || total->head;
 }
 
-/* Steps 2 to 5 for an image that is known to be well formed. */
-static int commit(struct hd_session *s, struct hd_image *is, const char *json, const char *how,
-                  uint32_t confirm_s, struct hd_applied *a, struct hd_fault *f)
+/* Steps 2 to 5 for an image that is known to be well formed; lines: as hd_revision_add. */
+static int commit(struct hd_session *s, struct hd_image *is, const struct lyd_node *tree,
+                  const char *lines, const char *how, uint32_t confirm_s, struct hd_applied *a,
+                  struct hd_fault *f)
 {
     struct hd_revision was = {.number = 0}, made;
     struct hd_unconfirmed pending = {.seconds = confirm_s, .restarts = a->total.start};
@@ -271,14 +272,15 @@ static int commit(struct hd_session *s, struct hd_image *is, const char *json, c
 
     (void)!hd_store_running(s->dir, &was);
     pending.back_to = was.number;
-    error = hd_store_revision_add(s->dir, how, json, &made);
-    if (error == 0 && confirm_s > 0) {
-        error = hd_store_pending_write(s->dir, &pending);
-        if (error != 0)
-            (void)!hd_store_revision_remove(s->dir, &made); /* else the next boot does */
-    }
+    error = hd_revision_add(s, tree, lines, how, &made, f);
     if (error != 0)
-        return hd_session_file(f, error, "revision");
+        return error;
+    if (confirm_s > 0)
+        error = hd_store_pending_write(s->dir, &pending);
+    if (error != 0) {
+        (void)!hd_store_revision_remove(s->dir, &made); /* else the next boot does */
+        return hd_session_file(f, error, "pending");
+    }
     t1 = now_ns();
     error = change_router(s, is, f);
     t2 = now_ns();
@@ -292,7 +294,7 @@ static int commit(struct hd_session *s, struct hd_image *is, const char *json, c
         error = hd_store_run(s->dir, &made);
     if (error != 0) {
         s->restart = true; /* the router has what the disk could not keep */
-        return hd_session_file(f, error, "running.json");
+        return hd_session_file(f, error, "running");
     }
     s->restart |= node;
     s->confirm_s = confirm_s;
@@ -304,24 +306,13 @@ static int commit(struct hd_session *s, struct hd_image *is, const char *json, c
     return 0;
 }
 
-static void take(struct hd_session *s, struct lyd_node **tree, struct hd_image *is)
-{
-    lyd_free_all(s->running);
-    hd_image_free(&s->image);
-    s->running = *tree;
-    s->image = *is;
-    *tree = NULL;
-    hd_session_forget_candidate(s);
-    memset(is, 0, sizeof *is);
-    s->running_known = s->image_known = true;
-}
-
 int hd_apply(struct hd_session *s, struct lyd_node **tree, const char *how, uint32_t confirm_s,
              struct hd_applied *a, struct hd_fault *f)
 {
     struct hd_image is = {0};
     struct hd_unconfirmed p;
     int64_t t0 = now_ns(), t1, t2;
+    char *lines;
     int error;
 
     memset(a, 0, sizeof *a);
@@ -342,14 +333,12 @@ int hd_apply(struct hd_session *s, struct lyd_node **tree, const char *how, uint
     a->check_ns = t1 - t0;
     a->image_ns = t2 - t1;
     a->compare_ns = now_ns() - t2;
-    if (a->changed) {
-        char *json = hd_tree_print(*tree);
-        error = json ? commit(s, &is, json, how, confirm_s, a, f)
-                     : hd_fault_set(f, "no-memory", NULL, "no memory");
-        free(json);
-    }
+    lines = tree == &s->candidate ? hd_session_lines(s) : NULL;
+    if (a->changed)
+        error = commit(s, &is, *tree, lines, how, confirm_s, a, f);
     if (error == 0)
-        take(s, tree, &is);
+        hd_session_take(s, tree, &is, lines);
+    free(lines);
     hd_image_free(&is);
     return error;
 }
@@ -369,29 +358,6 @@ int hd_apply_confirm(struct hd_session *s, struct hd_fault *f)
 /* --- returning -----------------------------------------------------------------------------------
  */
 
-static int find_revision(struct hd_session *s, uint32_t number, struct hd_revision *r)
-{
-    struct hd_revision v[HD_STORE_REVISIONS];
-    size_t n = hd_store_revisions(s->dir, v, HD_STORE_REVISIONS);
-
-    for (size_t i = 0; i < n; i++) {
-        if (v[i].number == number) {
-            *r = v[i];
-            return 0;
-        }
-    }
-    return HD_ENOENT;
-}
-
-static void forget_running(struct hd_session *s)
-{
-    lyd_free_all(s->running);
-    hd_image_free(&s->image);
-    hd_session_forget_candidate(s);
-    s->running = NULL;
-    s->running_known = s->image_known = false;
-}
-
 /* The disk first: what is in force is what the disk says; then the router is told. */
 static int return_to(struct hd_session *s, uint32_t number, struct hd_fault *f)
 {
@@ -401,13 +367,13 @@ static int return_to(struct hd_session *s, uint32_t number, struct hd_fault *f)
 
     (void)!hd_store_running(s->dir, &is);
     if (is.number != number) {
-        error = number > 0 ? find_revision(s, number, &back) : 0;
+        error = number > 0 ? hd_store_revision_find(s->dir, number, &back) : 0;
         if (error == 0)
             error = hd_store_run(s->dir, number > 0 ? &back : NULL);
         if (error == 0 && is.number > 0)
             error = hd_store_revision_rename(s->dir, &is, "returned");
     }
-    forget_running(s);
+    hd_session_forget(s);
     if (error != 0)
         return hd_session_file(f, error, "running.json");
     error = hd_session_image(s, f);

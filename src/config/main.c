@@ -5,6 +5,7 @@
  * while: everything that matters is in its files, and its memory is the system's again.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,21 +16,27 @@
 #include "config/session.h"
 
 #define CHANNEL_FD 3
+#define HEAP_KEEPS (1 << 30)
 #define IDLE_MS    20000
+#define REST_MS    2000 /* without a question: time for what can wait */
 
 static int serve_all(struct hd_session *s)
 {
     struct pollfd p = {.fd = CHANNEL_FD, .events = POLLIN};
     struct hd_message m;
+    bool rested = false;
 
     for (;;) {
         int got = hd_channel_receive(CHANNEL_FD, s->buffer, HD_CHANNEL_MAX, &m);
         if (got == HD_ENOENT)
             return EXIT_SUCCESS;
         if (got == 0) {
-            int ready = poll(&p, 1, IDLE_MS);
-            if (ready == 0)
+            int ready = poll(&p, 1, rested ? IDLE_MS - REST_MS : REST_MS);
+            if (ready == 0 && rested)
                 return EXIT_SUCCESS;
+            if (ready == 0)
+                (void)!hd_session_rest(s);
+            rested = ready == 0;
             if (ready < 0 && errno != EINTR)
                 return EXIT_FAILURE;
             continue;
@@ -63,6 +70,9 @@ int main(int argc, char **argv)
     /* exec made us readable again for other processes of our user: /proc/PID/fd/4 is the folder. */
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* Trees and images come and go; all of it is given back in the end, by ending. */
+    mallopt(M_MMAP_THRESHOLD, HEAP_KEEPS);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEEPS);
     signal(SIGPIPE, SIG_IGN);
     if (hd_session_open(&s, atoi(argv[1]), CHANNEL_FD, getenv("HEDDLE_YANG"), &f) != 0) {
         fprintf(stderr, "heddle-config: %s: %s\n", f.path, f.message);

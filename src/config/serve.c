@@ -233,6 +233,8 @@ static int do_history(struct call *c)
     (void)!hd_store_running(c->s->dir, &is);
     for (size_t i = 0; i < n; i++) {
         step += hd_store_is_rollback(&v[i], is.number);
+        if (step > HD_STORE_ROLLBACKS)
+            break; /* what is kept longer is only the base of others */
         history_row(c, &v[i], is.number, step);
     }
     end_rows(c);
@@ -501,7 +503,6 @@ static int do_rollback(struct call *c)
     struct hd_revision r;
     struct hd_applied a;
     uint32_t steps, confirm_s;
-    char *text = NULL;
     int error = number_arg(c, "steps", HD_STORE_REVISIONS, 1, &steps);
 
     if (error == 0)
@@ -510,10 +511,7 @@ static int do_rollback(struct call *c)
         error = find_step(c, steps, &r);
     if (error != 0)
         return error;
-    if (hd_store_revision_read(c->s->dir, &r, &text) != 0)
-        return hd_session_file(&c->f, HD_ESYS, "revision");
-    error = hd_tree_read(&c->s->schema, text, &tree, &c->f);
-    free(text);
+    error = hd_revision_read(c->s, &r, &tree, &c->f);
     if (error == 0)
         error = hd_apply(c->s, &tree, "rollback", confirm_s, &a, &c->f);
     lyd_free_all(tree);

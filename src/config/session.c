@@ -16,12 +16,15 @@
 #define LINES_BEGIN "lines\n" /* on top of what runs */
 #define JSON_BEGIN  "json\n"  /* instead of it */
 
+#define WHOLE_BELOW 262144 /* bytes that libyang prints in some milliseconds */
+
 int hd_session_open(struct hd_session *s, int dir, int channel, const char *search,
                     struct hd_fault *f)
 {
     memset(s, 0, sizeof *s);
     s->dir = dir;
     s->channel = channel;
+    s->whole_below = WHOLE_BELOW;
     s->buffer = malloc(HD_CHANNEL_MAX);
     if (!s->buffer)
         return hd_fault_set(f, "no-memory", NULL, "no memory");
@@ -35,6 +38,7 @@ void hd_session_close(struct hd_session *s)
 {
     lyd_free_all(s->running);
     lyd_free_all(s->candidate);
+    lyd_free_all(s->spare);
     hd_touched_free(&s->touched);
     hd_image_free(&s->image);
     hd_text_free(&s->load);
@@ -51,16 +55,15 @@ int hd_session_file(struct hd_fault *f, int error, const char *name)
 
 int hd_session_running(struct hd_session *s, struct hd_fault *f)
 {
-    char *text = NULL;
+    struct hd_revision r;
     int error;
 
     if (s->running_known)
         return 0;
-    error = hd_store_read(s->dir, "running.json", &text);
+    error = hd_store_running(s->dir, &r);
     if (error != 0 && error != HD_ENOENT)
-        return hd_session_file(f, error, "running.json");
-    error = text ? hd_tree_read(&s->schema, text, &s->running, f) : 0;
-    free(text);
+        return hd_session_file(f, error, "running");
+    error = error == 0 ? hd_revision_read(s, &r, &s->running, f) : 0;
     if (error == 0)
         error = hd_tree_check(&s->schema, &s->running, f);
     s->running_known = error == 0;
@@ -77,6 +80,11 @@ static int copy_running(struct hd_session *s, struct hd_fault *f)
 
     if (error != 0 || !s->running)
         return error;
+    if (s->spare) {
+        s->candidate = s->spare;
+        s->spare = NULL;
+        return 0;
+    }
     if (lyd_dup_siblings(s->running, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS, &s->candidate) !=
         LY_SUCCESS)
         return hd_fault_set(f, "no-memory", NULL, "no memory to edit a copy");
@@ -89,6 +97,47 @@ void hd_session_forget_candidate(struct hd_session *s)
     hd_touched_free(&s->touched);
     s->candidate = NULL;
     s->editing = false;
+}
+
+/*
+ * What the check of the whole completed in the new tree, it completes in the spare one when that is
+ * checked; lines of which it took something away are none (hd_session_lines).
+ */
+static void keep_spare(struct hd_session *s, struct lyd_node *old, const char *lines)
+{
+    struct hd_fault ignored;
+
+    lyd_free_all(s->spare);
+    s->spare = NULL;
+    if (lines && old && hd_tree_lines(&s->schema, &old, lines, &ignored) == 0)
+        s->spare = old;
+    else
+        lyd_free_all(old);
+}
+
+void hd_session_take(struct hd_session *s, struct lyd_node **tree, struct hd_image *is,
+                     const char *lines)
+{
+    struct lyd_node *old = s->running;
+
+    hd_image_free(&s->image);
+    s->running = *tree;
+    s->image = *is;
+    *tree = NULL;
+    memset(is, 0, sizeof *is);
+    hd_session_forget_candidate(s);
+    s->running_known = s->image_known = true;
+    keep_spare(s, old, lines);
+}
+
+void hd_session_forget(struct hd_session *s)
+{
+    lyd_free_all(s->running);
+    lyd_free_all(s->spare);
+    hd_image_free(&s->image);
+    hd_session_forget_candidate(s);
+    s->running = s->spare = NULL;
+    s->running_known = s->image_known = false;
 }
 
 /* Lines of a candidate whose base has changed may not fit any more: then they say so. */
@@ -185,11 +234,28 @@ int hd_session_discard(struct hd_session *s, struct hd_fault *f)
     return error == 0 ? 0 : hd_session_file(f, error, CANDIDATE);
 }
 
+/*
+ * Who edits is going to apply. The first touch of the memory of a large image costs ten times what
+ * is done in it, on some machines: one is made and given back with the first edit.
+ */
+static void warm_up(struct hd_session *s)
+{
+    struct hd_touched nothing = {.count = 0};
+    struct hd_image i;
+
+    if (hd_image_edit(&s->schema, s->running, &s->image, s->running, &nothing, &i) == 0)
+        hd_image_free(&i);
+}
+
 static int run_line(struct hd_session *s, const char *line, struct hd_fault *f)
 {
     char *text = NULL, *old = NULL;
     int error = hd_session_candidate(s, f);
 
+    if (error == 0)
+        error = hd_session_image(s, f);
+    if (error == 0 && s->touched.count == 0 && !s->touched.all)
+        warm_up(s);
     if (error == 0)
         error = hd_tree_edit(&s->schema, &s->candidate, line, &s->touched, f);
     f->line = 0;
@@ -243,8 +309,29 @@ int hd_session_image(struct hd_session *s, struct hd_fault *f)
 {
     int error = hd_session_running(s, f);
 
-    if (error == 0 && !s->image_known)
+    if (error == 0 && !s->image_known) {
         error = hd_image_make(&s->schema, s->running, &s->image, f);
-    s->image_known = error == 0;
+        s->image_known = error == 0;
+    }
     return error;
+}
+
+char *hd_session_lines(struct hd_session *s)
+{
+    size_t begin = strlen(LINES_BEGIN);
+    char *text = NULL;
+
+    if (s->touched.all || s->touched.pruned || hd_store_read(s->dir, CANDIDATE, &text) != 0)
+        return NULL;
+    if (strncmp(text, LINES_BEGIN, begin) != 0) {
+        free(text);
+        return NULL;
+    }
+    memmove(text, text + begin, strlen(text + begin) + 1);
+    return text;
+}
+
+bool hd_session_rest(struct hd_session *s)
+{
+    return !hd_revision_settled(s) && hd_revision_settle(s) == 0;
 }

@@ -18,12 +18,14 @@ struct hd_session {
     struct lyd_node *running, *candidate;
     bool running_known, editing; /* the trees are those of the files */
     struct hd_touched touched;   /* in which the candidate differs from what runs */
+    struct lyd_node *spare;      /* another tree of what runs, to be edited; or NULL */
     struct hd_image image;       /* of running */
     bool image_known;
     struct hd_text load; /* pieces of a text that is being sent */
     char load_id[40];    /* whose; what is sent under another one does not belong to it */
     bool loading;        /* the first piece has come */
     uint32_t transaction;
+    size_t whole_below; /* a configuration of fewer bytes is always written whole */
     /* of the request that is answered */
     uint32_t request;
     bool root;
@@ -43,6 +45,15 @@ HD_MUST_USE int hd_session_running(struct hd_session *s, struct hd_fault *f);
 HD_MUST_USE int hd_session_candidate(struct hd_session *s, struct hd_fault *f);
 /* Its file makes it again: needed whenever what runs has changed, on which it is built. */
 void hd_session_forget_candidate(struct hd_session *s);
+/*
+ * The candidate becomes what runs, and so does its image. lines made it of what ran before, which
+ * they make the spare tree: a copy of a large tree takes longer than all else. NULL: there are
+ * none.
+ */
+void hd_session_take(struct hd_session *s, struct lyd_node **tree, struct hd_image *is,
+                     const char *lines);
+/* None of the trees is what the files say. */
+void hd_session_forget(struct hd_session *s);
 /* Puts a tree in place of the candidate and saves it. */
 HD_MUST_USE int hd_session_replace(struct hd_session *s, struct lyd_node *tree, struct hd_fault *f);
 HD_MUST_USE int hd_session_discard(struct hd_session *s, struct hd_fault *f);
@@ -58,6 +69,24 @@ HD_MUST_USE int hd_session_make(struct hd_session *s, struct lyd_node *const *tr
                                 struct hd_image *i, struct hd_fault *f);
 /* A fault that says that a file could not be read or written. */
 int hd_session_file(struct hd_fault *f, int error, const char *name);
+
+/* What to do when nobody has asked for a moment; false: nothing. */
+bool hd_session_rest(struct hd_session *s);
+/* The lines that make the candidate of what runs, for the caller to free; NULL: it has no such. */
+char *hd_session_lines(struct hd_session *s);
+
+/* --- revision.c: what was in force ---------------------------------------------------------------
+ */
+
+HD_MUST_USE int hd_revision_read(struct hd_session *s, const struct hd_revision *r,
+                                 struct lyd_node **tree, struct hd_fault *f);
+/* A new one, not yet in force; lines: that make it of what is in force; NULL: not known. */
+HD_MUST_USE int hd_revision_add(struct hd_session *s, const struct lyd_node *tree,
+                                const char *lines, const char *how, struct hd_revision *made,
+                                struct hd_fault *f);
+/* Whether the one in force is JSON, as far as we have it; makes it so. */
+bool hd_revision_settled(const struct hd_session *s);
+HD_MUST_USE int hd_revision_settle(struct hd_session *s);
 
 /* --- apply.c: the transaction --------------------------------------------------------------------
  */

@@ -3,7 +3,10 @@
  * The files of the configuration, all in one folder (DIR/state/config):
  *
  *   rNNNNNN-HOW.json   each configuration that was in force: a revision, JSON of RFC 7951
- *   running.json       a link to the revision in force
+ *   rNNNNNN-HOW.lines  the same as lines on top of an earlier one (revision.c)
+ *   running            a link to the revision in force
+ *   running.json       a link to the newest of these that is JSON, for people: the one in force, or
+ *                      until heddle-config has a quiet moment one before it
  *   candidate          what is being edited: a JSON text, or lines on top of running
  *   pending            an unconfirmed change: to which revision to return, after how long
  *   node               what processes read when they start (heddle-kira)
@@ -28,6 +31,8 @@
 struct hd_revision {
     uint32_t number;
     char how[HD_STORE_HOW]; /* apply, rollback, returned */
+    bool lines;             /* it is lines on top of another one */
+    bool twice;             /* it is there as JSON and as lines */
     int64_t unix_s;
 };
 
@@ -51,16 +56,24 @@ size_t hd_store_revisions(int dir, struct hd_revision *v, size_t max);
 /* Whether it is one to go back to from `running`: older, and not one that was taken back. */
 bool hd_store_is_rollback(const struct hd_revision *r, uint32_t running);
 HD_MUST_USE int hd_store_revision_read(int dir, const struct hd_revision *r, char **text);
-/* A new one, not yet in force. */
-HD_MUST_USE int hd_store_revision_add(int dir, const char *how, const char *text,
+/* Bytes of its file; 0: it is not there. */
+size_t hd_store_revision_size(int dir, const struct hd_revision *r);
+/* The one of this number; HD_ENOENT: there is none. */
+HD_MUST_USE int hd_store_revision_find(int dir, uint32_t number, struct hd_revision *r);
+/* A new one, not yet in force; base: of lines, on top of which they are; 0: it is JSON. */
+HD_MUST_USE int hd_store_revision_add(int dir, const char *how, uint32_t base, const char *text,
                                       struct hd_revision *made);
+/* The base of one that is lines, which follow in the text that was read: 0 or HD_EMALFORMED. */
+HD_MUST_USE int hd_store_lines_open(const char *text, uint32_t *base, const char **lines);
+/* Makes one that is lines JSON, also where it is in force. */
+HD_MUST_USE int hd_store_revision_settle(int dir, struct hd_revision *r, const char *json);
 HD_MUST_USE int hd_store_revision_remove(int dir, const struct hd_revision *r);
 HD_MUST_USE int hd_store_revision_rename(int dir, const struct hd_revision *r, const char *how);
 /* The one in force: HD_ENOENT when none ever was. */
 HD_MUST_USE int hd_store_running(int dir, struct hd_revision *r);
 /* Puts one in force; NULL: none. */
 HD_MUST_USE int hd_store_run(int dir, const struct hd_revision *r);
-/* Removes those that are too old, and those that never came into force. */
+/* Removes those that are too old and no others' base, and those that never came into force. */
 void hd_store_prune(int dir, uint32_t running);
 
 HD_MUST_USE int hd_store_pending(int dir, struct hd_unconfirmed *p);

@@ -31,6 +31,12 @@
     "set /sample/object=3\nset /sample/object=4\nset /sample/object=5\nset /sample/object=6\n"     \
     "set /sample/object=7\nset /sample/object=8\nset /sample/object=9\n" /* a change is a delta */
 #define OLD "set /sample/hello-interval 500\nset /sample/object=1/weight 2\n" OTHERS
+#define FURTHER                                                                                    \
+    "set /sample/hello-interval 500\nset /sample/object=1/weight 9\n"                              \
+    "set /sample/object=2/weight 10\n" OTHERS
+#define WEIGHTS                                                                                    \
+    "set /sample/hello-interval 500\nset /sample/object=1/weight 7\n"                              \
+    "set /sample/object=2/weight 8\n" OTHERS
 #define NEW                                                                                        \
     "set /sample/hello-interval 500\nset /sample/object=1/weight 3\nset /sample/object=2\n" OTHERS
 
@@ -312,6 +318,15 @@ static void rollback(struct hd_session *s)
     must(hd_apply(s, &t, "rollback", 0, &a, &f), &f);
 }
 
+static void settle(struct hd_session *s)
+{
+    struct hd_fault f;
+
+    must(hd_session_running(s, &f), &f);
+    if (hd_session_rest(s) != 0 && !hd_revision_settled(s))
+        _exit(1);
+}
+
 /* What manage asks for after a death (manage/config.c, mend). */
 static void mend(struct hd_session *s)
 {
@@ -376,6 +391,22 @@ static bool router_has(const char *lines)
     return same;
 }
 
+/* In whatever order the entries of a list stand. */
+static bool same_lines(const char *a, const char *b)
+{
+    struct hd_text was = {0}, is = {0}, diff = {0};
+    bool same;
+
+    hd_text_printf(&was, "%s", a);
+    hd_text_printf(&is, "%s", b);
+    assert_int_equal(hd_lines_diff(&was, &is, &diff), 0);
+    same = diff.len == 0;
+    hd_text_free(&was);
+    hd_text_free(&is);
+    hd_text_free(&diff);
+    return same;
+}
+
 /* Which of the two is in force, on the disk and in the router; -1: neither, or not the same. */
 static int in_force(const char *before, const char *after)
 {
@@ -384,9 +415,9 @@ static int in_force(const char *before, const char *after)
 
     assert_false(run(show, 0));
     assert_int_equal(hd_store_read(fresh.dir, OUTPUT, &text), 0);
-    if (strcmp(text, before) == 0 && router_has(before))
+    if (same_lines(text, before) && router_has(before))
         found = 0;
-    else if (strcmp(text, after) == 0 && router_has(after))
+    else if (same_lines(text, after) && router_has(after))
         found = 1;
     if (found < 0)
         print_message("on the disk:\n%s", text);
@@ -400,6 +431,7 @@ struct tale {
     story tell, repair;
     const char *before, *after;
     bool returns; /* a death means that it was not confirmed */
+    bool lines;   /* every configuration is large: revisions are lines where they can be */
 };
 
 /* In which it dies at this step, and the repair at that one; whether it got that far. */
@@ -409,6 +441,7 @@ static bool die_at(const struct tale *t, unsigned at, unsigned repair_at)
     int found;
 
     clear_folder();
+    fresh.whole_below = t->lines ? 0 : SIZE_MAX;
     assert_false(run(begin, 0));
     assert_false(run(mend, 0)); /* the router knows all of it */
     for (size_t i = 0; i < HD_ARRAY_LEN(t->prepare) && t->prepare[i]; i++)
@@ -504,6 +537,191 @@ static void a_rollback(void **state)
     each_step(&t);
 }
 
+/* --- revisions that are lines --------------------------------------------------------------------
+ */
+
+static unsigned revisions_of_lines(void)
+{
+    struct hd_revision v[HD_STORE_REVISIONS];
+    size_t n = hd_store_revisions(fresh.dir, v, HD_STORE_REVISIONS);
+    unsigned lines = 0;
+
+    for (size_t i = 0; i < n; i++)
+        lines += v[i].lines;
+    return lines;
+}
+
+static void edit_weight(struct hd_session *s)
+{
+    struct hd_fault f;
+
+    must(hd_session_line(s, "set /sample/object=1/weight 7", &f), &f);
+    must(hd_session_line(s, "set /sample/object=2/weight 8", &f), &f);
+}
+
+static void edit_more(struct hd_session *s)
+{
+    struct hd_fault f;
+
+    must(hd_session_line(s, "set /sample/object=1/weight 9", &f), &f);
+    must(hd_session_line(s, "set /sample/object=2/weight 10", &f), &f);
+}
+
+static void apply_weight(struct hd_session *s)
+{
+    edit_weight(s);
+    apply(s, 0);
+}
+
+static void apply_more(struct hd_session *s)
+{
+    edit_more(s);
+    apply(s, 0);
+}
+
+static void applies_of_lines(void **state)
+{
+    static const struct tale tales[] = {
+        {.name = "lines",
+         .prepare = {edit_further},
+         .tell = apply_now,
+         .repair = mend,
+         .before = OLD,
+         .after = NEW,
+         .lines = true},
+        {.name = "lines --confirm",
+         .prepare = {edit_further},
+         .tell = apply_unconfirmed,
+         .repair = mend_unconfirmed,
+         .before = OLD,
+         .after = NEW,
+         .returns = true,
+         .lines = true},
+        {.name = "lines, return",
+         .prepare = {edit_further, apply_unconfirmed},
+         .tell = take_back,
+         .repair = mend_unconfirmed,
+         .before = NEW,
+         .after = OLD,
+         .lines = true},
+        {.name = "lines on lines, rollback",
+         .prepare = {edit_further, apply_now, apply_weight},
+         .tell = rollback,
+         .repair = mend,
+         .before = WEIGHTS,
+         .after = OLD,
+         .lines = true},
+        {.name = "lines on lines",
+         .prepare = {edit_further, apply_now, apply_weight},
+         .tell = apply_more,
+         .repair = mend,
+         .before = WEIGHTS,
+         .after = FURTHER,
+         .lines = true},
+    };
+
+    for (size_t i = 0; i < HD_ARRAY_LEN(tales); i++) {
+        each_step(&tales[i]);
+        assert_true(revisions_of_lines() > 0);
+    }
+}
+
+/* A death while lines become JSON leaves the one or the other, and the next rest goes on. */
+static void settling(void **state)
+{
+    static const struct tale t = {.name = "settling",
+                                  .prepare = {edit_further, apply_now, apply_weight},
+                                  .tell = settle,
+                                  .repair = settle,
+                                  .before = OLD,
+                                  .after = WEIGHTS,
+                                  .lines = true};
+    struct hd_revision r;
+
+    for (unsigned at = 1; at < STEPS; at++) {
+        bool died = die_at(&t, at, 1 + at % 5);
+        assert_int_equal(hd_store_running(fresh.dir, &r), 0);
+        assert_false(r.lines);
+        assert_int_equal(revisions_of_lines(), 1); /* of the one before */
+        assert_false(run(rollback, 0));
+        assert_int_equal(in_force(OLD, OLD), 0);
+        if (!died)
+            return;
+    }
+    fail();
+}
+
+/* What the disk lost of a file is not less of a configuration, it is none. */
+static void torn_lines(void **state)
+{
+    char name[] = "r000002-apply.lines", *text = NULL;
+    struct lyd_node *t = NULL;
+    struct hd_revision r;
+    struct hd_fault f;
+
+    clear_folder();
+    fresh.whole_below = 0;
+    assert_false(run(begin, 0));
+    assert_false(run(edit_further, 0));
+    assert_false(run(apply_now, 0));
+    assert_int_equal(hd_store_running(fresh.dir, &r), 0);
+    assert_true(r.lines);
+    assert_int_equal(hd_revision_read(&fresh, &r, &t, &f), 0);
+    lyd_free_all(t);
+    assert_int_equal(hd_store_read(fresh.dir, name, &text), 0);
+    for (size_t len = strlen(text); len-- > 0;) {
+        assert_int_equal(hd_store_write(fresh.dir, name, text, len), 0);
+        assert_int_equal(hd_revision_read(&fresh, &r, &t, &f), HD_EINVAL);
+        assert_null(t);
+        assert_string_equal(f.code, "damaged");
+    }
+    free(text);
+}
+
+static void churn(struct hd_session *s)
+{
+    char line[80];
+    struct hd_fault f;
+
+    for (unsigned i = 0; i < 70; i++) {
+        snprintf(line, sizeof line, "set /sample/object=3/weight %u", 100 + i);
+        must(hd_session_line(s, line, &f), &f);
+        apply(s, 0);
+    }
+}
+
+/* However many changes: 50 can be gone back to, and nothing is kept but what they stand on. */
+static void fifty_stay(void **state)
+{
+    struct hd_revision v[HD_STORE_REVISIONS], is;
+    unsigned back = 0;
+
+    clear_folder();
+    fresh.whole_below = 0;
+    assert_false(run(begin, 0));
+    assert_false(run(churn, 0));
+    size_t n = hd_store_revisions(fresh.dir, v, HD_STORE_REVISIONS);
+    assert_in_range(n, HD_STORE_ROLLBACKS + 1, HD_STORE_ROLLBACKS + 17);
+    assert_true(revisions_of_lines() > 40);
+    assert_int_equal(hd_store_running(fresh.dir, &is), 0);
+    for (size_t i = 0; i < n; i++) {
+        struct lyd_node *t = NULL;
+        struct hd_fault f;
+        char want[80];
+        back += hd_store_is_rollback(&v[i], is.number);
+        must(hd_revision_read(&fresh, &v[i], &t, &f), &f);
+        if (v[i].number > 1) {
+            struct hd_text text = {0};
+            hd_tree_print_lines(&fresh.schema, t, &text);
+            snprintf(want, sizeof want, "object=3/weight %u\n", 98 + v[i].number);
+            assert_non_null(strstr(text.v, want));
+            hd_text_free(&text);
+        }
+        lyd_free_all(t);
+    }
+    assert_true(back >= HD_STORE_ROLLBACKS);
+}
+
 /* Edits change nothing that is in force; what is left of them is a beginning of them. */
 static void edits(void **state)
 {
@@ -543,9 +761,11 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_apply),       cmocka_unit_test(an_unconfirmed_apply),
-        cmocka_unit_test(a_confirmation), cmocka_unit_test(a_return),
-        cmocka_unit_test(a_rollback),     cmocka_unit_test(edits),
+        cmocka_unit_test(an_apply),         cmocka_unit_test(an_unconfirmed_apply),
+        cmocka_unit_test(a_confirmation),   cmocka_unit_test(a_return),
+        cmocka_unit_test(a_rollback),       cmocka_unit_test(edits),
+        cmocka_unit_test(applies_of_lines), cmocka_unit_test(settling),
+        cmocka_unit_test(torn_lines),       cmocka_unit_test(fifty_stay),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);
