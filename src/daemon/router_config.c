@@ -398,6 +398,7 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
         error = HD_EAGAIN; /* asked again until the core runs */
     }
     error = error == 0 ? apply(r, &half) : error;
+    hd_driver_give_back(&r->driver); /* a change may free or build up much */
     if (error == 0) {
         hd_router_remember(r);
     } else if (half) {

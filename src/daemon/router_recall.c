@@ -84,26 +84,36 @@ void hd_router_recall_forget(struct hd_router_role *r)
     }
 }
 
+/* What an earlier one needed more goes back. */
+static void give_back(uint8_t *to, size_t was, size_t is)
+{
+    size_t kept = (is + 4095) & ~(size_t)4095;
+
+    if (was > kept) {
+        (void)madvise(to + kept, HD_CONFIG_BYTES_MAX - kept, MADV_REMOVE);
+    }
+}
+
 static void change_part(struct hd_recall *m, unsigned core, const struct hd_router_config_part *p)
 {
     struct part *is = &m->part[core];
 
-    is->len =
-        hd_config_delta_apply(hd_config_of((uint8_t)core), bytes_of(m, core), is->len, &p->edit);
+    size_t was = is->len;
+
+    is->len = hd_config_delta_apply(hd_config_of((uint8_t)core), bytes_of(m, core), was, &p->edit);
+    give_back(bytes_of(m, core), was, is->len);
     is->digest = p->becomes;
 }
 
 static void write_part(struct hd_recall *m, unsigned core, const struct hd_router_config_part *p)
 {
     uint8_t *to = bytes_of(m, core);
-    size_t kept = ((size_t)p->total + 4095) & ~(size_t)4095;
 
     m->part[core] = (struct part){.named = 1, .run = p->run, .len = p->total, .digest = p->becomes};
     if (p->total > 0) {
         memcpy(to, p->bytes, p->total);
     }
-    /* What an earlier one needed more goes back. */
-    (void)madvise(to + kept, HD_CONFIG_BYTES_MAX - kept, MADV_REMOVE);
+    give_back(to, HD_CONFIG_BYTES_MAX, p->total);
 }
 
 void hd_router_remember(struct hd_router_role *r)

@@ -375,3 +375,21 @@ void *hd_pool_resize(struct hd_pool *p, void *block, size_t old_size, size_t new
     hd_pool_free(p, block, old_size);
     return moved;
 }
+
+#define IDLE_MIN 65536u /* smaller free blocks are used again soon */
+
+void hd_pool_idle_pages(const struct hd_pool *p, size_t page,
+                        void (*idle)(void *arg, void *at, size_t len), void *arg)
+{
+    for (unsigned class = class_of(IDLE_MIN); class < HD_POOL_CLASSES; class ++) {
+        uint32_t next = p->free_list[class];
+        while (next != 0) {
+            unsigned char *block = p->origin + (size_t)next * GRAIN;
+            memcpy(&next, block, sizeof next); /* the first page keeps the link */
+            uintptr_t from = ((uintptr_t)block + sizeof next + page - 1) / page * page;
+            uintptr_t to = ((uintptr_t)block + class_size(class)) / page * page;
+            if (to > from)
+                idle(arg, block + (from - (uintptr_t)block), to - from);
+        }
+    }
+}

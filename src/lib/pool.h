@@ -6,7 +6,7 @@
  * put back at the same address by the same build; and a router that a hostile neighbour makes grow
  * ends at its region's end, not at the machine's. Blocks carry no header: the caller states the
  * size when it frees. One block has at most 32 MiB. Freed blocks go to a list of their class and
- * are never returned to the region.
+ * are never returned to the region; the pages inside of large ones may be (hd_pool_idle_pages).
  *
  * Many small routers share one region: a packed pool takes its memory from another pool, its
  * parent, piece by piece as it grows, so that a million routers cost what their blocks cost and not
@@ -76,6 +76,13 @@ void hd_pool_free(struct hd_pool *p, void *block, size_t size);
  * was.
  */
 void *hd_pool_resize(struct hd_pool *p, void *block, size_t old_size, size_t new_size);
+
+/*
+ * Tells the insides of large free blocks, whole pages of `page` bytes: they hold nothing, and may
+ * hold anything when they are used again. So the owner of the region can give their memory back.
+ */
+void hd_pool_idle_pages(const struct hd_pool *p, size_t page,
+                        void (*idle)(void *arg, void *at, size_t len), void *arg);
 
 /* Bytes that a block of this size really takes: growing up to there costs nothing. */
 size_t hd_pool_rounded(size_t size);

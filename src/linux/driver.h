@@ -155,6 +155,8 @@ void hd_driver_repeat_ports(struct hd_driver *d);
  * from now on. With `keep` what a predecessor left there is adopted for the owner, else silenced.
  */
 HD_MUST_USE int hd_driver_sender(struct hd_driver *d, int fd, uint8_t owner, bool keep);
+/* Gives the memory of large free blocks of the router's pool back to the system. */
+void hd_driver_give_back(struct hd_driver *d);
 /* The secret behind a handle of struct hd_auth; len 0: none any more. */
 HD_MUST_USE int hd_driver_secret(struct hd_driver *d, uint32_t handle, const void *secret,
                                  uint32_t len);

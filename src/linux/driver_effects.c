@@ -218,6 +218,16 @@ void hd_driver_realise(struct hd_driver *d)
     hd_fx_clear(&d->fx);
 }
 
+static void idle_pages(void *arg, void *at, size_t len)
+{
+    madvise(at, len, MADV_DONTNEED);
+}
+
+void hd_driver_give_back(struct hd_driver *d)
+{
+    hd_pool_idle_pages(hd_router_pool(d->router), (size_t)sysconf(_SC_PAGESIZE), idle_pages, NULL);
+}
+
 void hd_driver_repeat_requests(struct hd_driver *d)
 {
     for (unsigned i = 0; i < HD_DRIVER_PORTS_MAX; i++) {

@@ -63,6 +63,16 @@ config_cpu=$(($(cpu "$config") - config_cpu)) router_cpu=$(($(cpu "$router") - r
 check 'one change is one change' grep -q '"changed-rows":1,' "$dir/answer"
 check '... in the router' grep -q '"number":5,[^}]*"weight":9999' <(h show sample objects -j)
 peak=$(rss "$config")
+again() { # takes all objects away and loads them again
+    c delete /sample/object && c apply >/dev/null || return
+    empty=$(rss "$router")
+    c load "$dir/lines" && c apply >/dev/null
+}
+check 'objects go and come' again
+check '... twice' again
+last=$(rss "$router")
+check 'the memory of the router comes back' [ "$empty" -lt $((before + 1024)) ]
+check '... and does not grow from load to load' [ "$last" -lt $((full + 1024)) ]
 gone() { [ -z "$(config_pid)" ]; }
 check 'heddle-config ends when nobody asks, and its memory is back' within 40000 gone
 {
@@ -71,10 +81,11 @@ check 'heddle-config ends when nobody asks, and its memory is back' within 40000
     printf '| structs for the cores | %s |\n' "$(took image)"
     printf '| comparison | %s |\n' "$(took compare)"
     printf '| to the router, which takes it | %s |\n' "$(took transfer)"
-    printf '| a new revision on the disk (libyang prints it) | %s |\n' "$(took store)"
+    printf '| a new revision on the disk | %s |\n' "$(took store)"
     printf '| CPU of heddle-config / of the router, for all of it | %s / %s |\n' "$config_cpu" "$router_cpu"
-    printf '| memory of heddle-config until it ends / of the router before, with them (KiB) | %s / %s, %s |\n' \
-        "$peak" "$before" "$full"
+    printf '| memory of heddle-config until it ends (KiB) | %s |\n' "$peak"
+    printf '| memory of the router before, with them, without them again, after three loads (KiB) | %s, %s, %s, %s |\n' \
+        "$before" "$full" "$empty" "$last"
 } >"$dir/table"
 if [ -n "$table" ]; then cp "$dir/table" "$table"; else cat "$dir/table"; fi
 h down >/dev/null

@@ -210,9 +210,55 @@ static void packed_pools_are_bounded(void **state)
     free(parent);
 }
 
+struct idle {
+    unsigned char *low, *high; /* of the block that is used */
+    size_t bytes;
+};
+
+static void wipe(void *arg, void *at, size_t len)
+{
+    struct idle *i = arg;
+    unsigned char *v = at;
+
+    assert_true((uintptr_t)v % 4096 == 0 && len % 4096 == 0);
+    assert_true(v + len <= i->low || v >= i->high);
+    memset(v, 0xa5, len); /* worse than what a system makes of it */
+    i->bytes += len;
+}
+
+/* What is inside of free blocks is nobody's: they are used again as ever. */
+static void idle_pages_may_be_given_back(void **state)
+{
+    struct hd_pool *p = test_pool(8 << 20);
+    size_t size = 300000;
+    unsigned char *a = hd_pool_alloc(p, size), *b = hd_pool_alloc(p, size);
+    unsigned char *c = hd_pool_alloc(p, size);
+    struct idle i = {.low = b, .high = b + size};
+
+    memset(b, 1, size);
+    hd_pool_idle_pages(p, 4096, wipe, &i);
+    assert_int_equal(i.bytes, 0);
+    hd_pool_free(p, a, size);
+    hd_pool_free(p, c, size);
+    hd_pool_idle_pages(p, 4096, wipe, &i);
+    assert_in_range(i.bytes, 2 * (size - 2 * 4096), 2 * hd_pool_rounded(size));
+    size_t used = p->used;
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned char *again = hd_pool_alloc(p, size);
+        assert_true(again == a || again == c);
+        for (size_t n = 0; n < size; n++)
+            assert_int_equal(again[n], 0);
+    }
+    assert_int_equal(p->used, used);
+    for (size_t n = 0; n < size; n++)
+        assert_int_equal(b[n], 1);
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(idle_pages_may_be_given_back),
         cmocka_unit_test(rounds_to_classes),
         cmocka_unit_test(reuses_and_zeroes),
         cmocka_unit_test(resizes),
