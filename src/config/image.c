@@ -28,12 +28,13 @@ static int no_memory(struct hd_fault *f)
 static int wrong(const struct hd_schema *s, const struct hd_config *c, const struct hd_sheet *b,
                  const struct hd_config_rows *r, struct hd_fault *f)
 {
-    const struct lyd_node **nodes = r->wrong_list >= 0 ? b->rows[r->wrong_list].nodes : NULL;
+    const struct hd_rows *rows = r->wrong_list >= 0 ? &b->rows[r->wrong_list] : NULL;
+    bool in_a_list = rows && rows->nodes && r->wrong_row < rows->count;
     char path[400] = "", whole[512];
 
-    if (nodes)
-        hd_config_path_write(s, nodes[r->wrong_row], path, sizeof path);
-    snprintf(whole, sizeof whole, "%s%s%s", nodes ? path : c->root, r->wrong_leaf ? "/" : "",
+    if (in_a_list)
+        hd_config_path_write(s, rows->nodes[r->wrong_row], path, sizeof path);
+    snprintf(whole, sizeof whole, "%s%s%s", in_a_list ? path : c->root, r->wrong_leaf ? "/" : "",
              r->wrong_leaf ? r->wrong_leaf : "");
     return hd_fault_set(f, "invalid", whole, "%s", r->why);
 }
@@ -119,7 +120,7 @@ int hd_image_finish(const struct hd_schema *s, struct hd_image *i, struct hd_fau
     i->secrets = calloc(HD_CONFIG_SECRETS_MAX, sizeof *i->secrets);
     if (!i->secrets)
         return no_memory(f);
-    for (size_t k = 0; hd_config_at(k) && error == 0; k++) {
+    for (size_t k = 0; k < HD_CONFIGS_MAX && hd_config_at(k) && error == 0; k++) {
         error = finish(s, hd_config_at(k), &i->sheets[k], i, f);
         if (error == 0)
             error = join(hd_config_at(k), &i->sheets[k], &i->part[k], f);
@@ -137,7 +138,7 @@ int hd_image_make(const struct hd_schema *s, const struct lyd_node *tree, struct
     memset(i, 0, sizeof *i);
     i->sheets = hd_sheets_new();
     error = i->sheets ? hd_rows_take_all(s, i->sheets, tree, f) : no_memory(f);
-    for (size_t k = 0; hd_config_at(k) && error == 0; k++) {
+    for (size_t k = 0; k < HD_CONFIGS_MAX && hd_config_at(k) && error == 0; k++) {
         if (hd_rows_sort(hd_config_at(k), &i->sheets[k]) != 0)
             error = no_memory(f);
     }

@@ -28,9 +28,9 @@ struct walk {
 struct hd_sheet *hd_sheets_new(void)
 {
     struct hd_sheet *b = calloc(HD_CONFIGS_MAX, sizeof *b);
+    const struct hd_config *c;
 
-    for (size_t i = 0; b && hd_config_at(i); i++) {
-        const struct hd_config *c = hd_config_at(i);
+    for (size_t i = 0; b && i < HD_CONFIGS_MAX && (c = hd_config_at(i)) != NULL; i++) {
         b[i].head = calloc(1, c->head->row_size);
         if (!b[i].head) {
             hd_sheets_free(b);
@@ -44,8 +44,9 @@ struct hd_sheet *hd_sheets_new(void)
 
 void hd_sheets_free(struct hd_sheet *b)
 {
-    for (size_t k = 0; b && hd_config_at(k); k++) {
-        const struct hd_config *c = hd_config_at(k);
+    const struct hd_config *c;
+
+    for (size_t k = 0; b && k < HD_CONFIGS_MAX && (c = hd_config_at(k)) != NULL; k++) {
         free(b[k].head);
         for (uint32_t n = 0; n < c->list_count; n++) {
             struct hd_rows *r = &b[k].rows[n];
@@ -73,10 +74,10 @@ static bool copy_rows(struct hd_rows *to, const struct hd_rows *from, size_t siz
 struct hd_sheet *hd_sheets_copy(const struct hd_sheet *sheets)
 {
     struct hd_sheet *b = hd_sheets_new();
+    const struct hd_config *c;
     bool whole = b != NULL;
 
-    for (size_t k = 0; whole && hd_config_at(k); k++) {
-        const struct hd_config *c = hd_config_at(k);
+    for (size_t k = 0; whole && k < HD_CONFIGS_MAX && (c = hd_config_at(k)) != NULL; k++) {
         memcpy(b[k].head, sheets[k].head, c->head->row_size);
         b[k].present = sheets[k].present;
         b[k].roots = sheets[k].roots;
@@ -165,7 +166,7 @@ static int no_place(struct walk *w, const struct lyd_node *n)
 /* The row that a leaf of this list belongs to: the one begun last. */
 static void *row_of(struct walk *w, const struct hd_bound *b)
 {
-    const struct hd_config *c = hd_config_at(b->config);
+    const struct hd_config *c = b->of;
     struct hd_sheet *to = &w->b[b->config];
 
     if (b->list < 0) {
@@ -245,7 +246,7 @@ static int walk_nodes(struct walk *w, const struct lyd_node *n);
 
 static int take_list(struct walk *w, const struct hd_bound *b, const struct lyd_node *n)
 {
-    const struct hd_config *c = hd_config_at(b->config);
+    const struct hd_config *c = b->of;
     void *row = add_row(&w->b[b->config], c, (uint32_t)b->list, n);
 
     if (!row)
@@ -260,7 +261,7 @@ static int take_inner(struct walk *w, const struct hd_bound *b, const struct lyd
 
     if (b && b->kind == HD_BOUND_ROOT) {
         w->b[b->config].at_head = true;
-        w->b[b->config].present |= !hd_config_at(b->config)->by_rows;
+        w->b[b->config].present |= !b->of->by_rows;
         w->b[b->config].roots++;
     } else if (b) {
         error = take_leaf(w, b, n); /* the presence of a container */
