@@ -2,7 +2,7 @@
 /*
  * Changes of the forwarding model: which objects the driver has still to set or to delete.
  *
- * An object stands in at most one of six queues, so that any number of edits between two pulls
+ * An object stands in at most one of eight queues, so that any number of edits between two pulls
  * costs the driver one operation. The queues are doubly linked through the objects: an edit that
  * turns a waiting set into a deletion (or back) moves the object in constant time and allocates
  * nothing, which is why edits of existing objects cannot fail.
@@ -28,12 +28,13 @@ static unsigned queue_number(enum hd_object_kind kind, bool del)
 {
     unsigned k = (unsigned)kind - HD_OBJ_ADJ;
 
-    return del ? 5 - k : k;
+    return del ? 2 * HD_OBJ_KINDS - 1 - k : k;
 }
 
 static enum hd_object_kind queue_kind(unsigned number)
 {
-    return (enum hd_object_kind)(HD_OBJ_ADJ + (number < 3 ? number : 5 - number));
+    return (enum hd_object_kind)(HD_OBJ_ADJ +
+                                 (number < HD_OBJ_KINDS ? number : 2 * HD_OBJ_KINDS - 1 - number));
 }
 
 static void enqueue(struct hd_model *m, enum hd_object_kind kind, uint32_t index, bool del)
@@ -206,6 +207,8 @@ static uint32_t table_len(const struct hd_model *m, enum hd_object_kind kind)
     switch (kind) {
     case HD_OBJ_ADJ:
         return m->adjs.len;
+    case HD_OBJ_GUARD:
+        return m->guards.len;
     case HD_OBJ_LABEL:
         return m->labels.len;
     case HD_OBJ_ROUTE:
@@ -225,7 +228,8 @@ uint32_t hd_model_next(const struct hd_model *m, enum hd_object_kind kind, uint3
 void hd_model_sweep(struct hd_model *m, uint8_t owner)
 {
     /* Users first, so that no queue ever holds an adjacency whose labels stay. */
-    static const enum hd_object_kind kinds[] = {HD_OBJ_ROUTE, HD_OBJ_LABEL, HD_OBJ_ADJ};
+    static const enum hd_object_kind kinds[] = {HD_OBJ_ROUTE, HD_OBJ_LABEL, HD_OBJ_GUARD,
+                                                HD_OBJ_ADJ};
 
     for (unsigned k = 0; k < HD_ARRAY_LEN(kinds); k++) {
         for (uint32_t i = 1; i < table_len(m, kinds[k]); i++) {

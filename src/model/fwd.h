@@ -2,8 +2,8 @@
 /*
  * Forwarding model (design.md, section 4): one typed statement per router of what its data plane
  * shall do. Cores edit it; the driver pulls the changes and realises them, in an order that never
- * lets a packet meet an object which is not there: adjacencies, labels, routes when things appear;
- * routes, labels, adjacencies when they go.
+ * lets a packet meet an object which is not there: adjacencies, guards, labels, routes when things
+ * appear; routes, labels, guards, adjacencies when they go.
  *
  * Each object has a wanted value, the fact whether that value is installed, a reason when it was
  * refused, and an owner core. A core keeps no second copy: KIRA's label table is the label section
@@ -29,6 +29,7 @@
 #define HD_LABELS_MAX_DEFAULT 65536
 #define HD_ROUTES_MAX_DEFAULT 8192
 #define HD_ADJS_MAX_DEFAULT   4096
+#define HD_GUARDS_MAX_DEFAULT 16384
 
 /* A neighbour over one interface: what a packet needs to leave there. */
 struct hd_adj_value {
@@ -37,12 +38,27 @@ struct hd_adj_value {
     struct hd_mac mac;
     /* Packets that arrive from here with our prefixes are accepted (member of the fabric). */
     bool admitted;
-    /* Packets for it are dropped and reported at once, without waiting for the routes to move. */
+    /* Packets for it are repaired or dropped, and reported, without waiting for the routes. */
     bool down;
+    /* Repairs what has no guard of its own: the packet's next label waits in the carry. 0: none. */
+    uint32_t guard;
 };
 
 struct hd_label {
     uint8_t b[HD_ID_BYTES]; /* PathID, kira.md 2.3 */
+};
+
+/*
+ * A guard: the way round a link or a node, prepared before that fails (doc/decisions/0026). A
+ * packet that meets an egress which is down leaves over `adj` under `out` instead. What it has to
+ * do where that way ends stands in the *carry*: a label in the place of the outer source address,
+ * which the node at the end puts back as destination. A packet is repaired once: it bears a mark
+ * (a bit of the outer flow label), and a marked packet that meets an egress which is down is
+ * dropped.
+ */
+struct hd_guard_value {
+    uint32_t adj; /* 0: no way is known */
+    struct hd_label out;
 };
 
 enum hd_label_act {
@@ -51,10 +67,21 @@ enum hd_label_act {
 };
 
 struct hd_label_value {
-    struct hd_label out; /* first: no gap between the names of an entry */
+    struct hd_label out;  /* first: no gap between the names of an entry */
+    struct hd_label then; /* carried with `guard`; all zero: the path ends where the guard's does */
     uint8_t act;
     uint32_t adj;
+    uint32_t guard; /* 0: that of the adjacency, which carries `out` */
 };
+
+static inline bool hd_label_is_none(const struct hd_label *l)
+{
+    uint8_t any = 0;
+
+    for (unsigned i = 0; i < sizeof l->b; i++)
+        any |= l->b[i];
+    return any == 0;
+}
 
 enum hd_route_act {
     HD_ROUTE_LOCAL = 1,   /* own address */
@@ -73,13 +100,17 @@ struct hd_route_value {
     uint16_t mtu; /* largest inner packet; 0: that of the interfaces */
     uint32_t adj;
     struct hd_label out;
+    uint32_t guard; /* as those of a label */
+    struct hd_label then;
 };
 
 enum hd_object_kind {
     HD_OBJ_ADJ = 1,
+    HD_OBJ_GUARD,
     HD_OBJ_LABEL,
     HD_OBJ_ROUTE,
 };
+#define HD_OBJ_KINDS 4
 
 /* What every object carries. */
 struct hd_object {
@@ -101,6 +132,11 @@ struct hd_adj {
     struct hd_adj_value v;
 };
 
+struct hd_guard {
+    struct hd_object o;
+    struct hd_guard_value v;
+};
+
 struct hd_label_entry {
     struct hd_object o;
     struct hd_label key;
@@ -109,7 +145,7 @@ struct hd_label_entry {
     uint32_t until_s;    /* the owner's: second at which it takes the label out, 0: not by time */
 };
 
-_Static_assert(sizeof(struct hd_label_entry) <= 56,
+_Static_assert(sizeof(struct hd_label_entry) <= 76,
                "a router has hundreds, next to a hub thousands");
 
 struct hd_route_entry {
@@ -118,7 +154,7 @@ struct hd_route_entry {
     struct hd_route_value v;
 };
 
-_Static_assert(sizeof(struct hd_route_entry) <= 56, "a router has hundreds");
+_Static_assert(sizeof(struct hd_route_entry) <= 76, "a router has hundreds");
 
 struct hd_change_queue {
     uint32_t head, tail;
@@ -139,6 +175,7 @@ struct hd_model_old {
     uint32_t index;
     union {
         struct hd_adj_value adj;
+        struct hd_guard_value guard;
         struct hd_label_value label;
         struct hd_route_value route;
     } v;
@@ -168,15 +205,16 @@ struct hd_model_old_list {
 struct hd_model {
     struct hd_pool *pool;
     struct hd_model_old_list *old; /* lent by the driver during a call, else NULL */
-    HD_VEC(struct hd_adj) adjs;    /* index 0 unused in all three */
+    HD_VEC(struct hd_adj) adjs;    /* index 0 unused in all four */
+    HD_VEC(struct hd_guard) guards;
     HD_VEC(struct hd_label_entry) labels;
     HD_VEC(struct hd_route_entry) routes;
-    struct hd_table_free adj_free, label_free, route_free;
+    struct hd_table_free adj_free, guard_free, label_free, route_free;
     struct hd_index label_index, route_index;
     struct hd_virtuals *virtuals; /* model/virtual.h; NULL: none yet */
     struct hd_liveness *live;     /* periodics and watches (model/liveness.h); NULL: none yet */
-    /* changes to be pulled: set adj, set label, set route, del route, del label, del adj */
-    struct hd_change_queue queue[6];
+    /* changes to be pulled: sets by kind, then deletions in the opposite order */
+    struct hd_change_queue queue[2 * HD_OBJ_KINDS];
     uint32_t queued;
     uint32_t in_flight;            /* changes pulled and not yet done */
     uint32_t refusals;             /* wanted values that the data plane refused, ever */
@@ -200,6 +238,13 @@ const struct hd_adj *hd_model_adj(const struct hd_model *m, uint32_t adj);
 /* An adopted adjacency over this interface with this link-local address, else 0. */
 uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
                               const struct hd_ip6 *link_local);
+
+/* Guards, as adjacencies: their numbers stand in what uses them. */
+HD_MUST_USE int hd_model_guard_add(struct hd_model *m, uint8_t owner,
+                                   const struct hd_guard_value *v);
+void hd_model_guard_set(struct hd_model *m, uint32_t guard, const struct hd_guard_value *v);
+void hd_model_guard_del(struct hd_model *m, uint32_t guard);
+const struct hd_guard *hd_model_guard(const struct hd_model *m, uint32_t guard);
 
 /*
  * Sets a label, claiming it if adopted: entry or NULL (limit, memory). The pointer is valid until
@@ -257,9 +302,11 @@ void hd_model_realised(struct hd_model *m, uint32_t generation);
 /* The kernel lost an object (found by reconciliation): it is queued again. */
 void hd_model_lost(struct hd_model *m, enum hd_object_kind kind, uint32_t index);
 
-/* Adoption at start-up; indices of adjacencies are kept. */
+/* Adoption at start-up; indices of adjacencies and guards are kept. */
 HD_MUST_USE int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
                                    const struct hd_adj_value *v);
+HD_MUST_USE int hd_model_adopt_guard(struct hd_model *m, uint8_t owner, uint32_t guard,
+                                     const struct hd_guard_value *v);
 HD_MUST_USE int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
                                      const struct hd_label_value *v);
 HD_MUST_USE int hd_model_adopt_route(struct hd_model *m, uint8_t owner,

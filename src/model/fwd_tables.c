@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects of the forwarding model: three vectors with free lists, an index for labels and one for
- * routes. Entry 0 is unused in all three, so that 0 can mean "none".
+ * Objects of the forwarding model: four vectors with free lists, an index for labels and one for
+ * routes. Entry 0 is unused in all four, so that 0 can mean "none".
  *
  * The indices find an entry by a salted hash of its key. Labels come and go by hundreds while a
  * network finds itself and few stay: tables that have become sparse are packed when nothing is on
@@ -24,6 +24,7 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
     m->pool = pool;
     m->salt = salt;
     m->adj_free.limit = HD_ADJS_MAX_DEFAULT;
+    m->guard_free.limit = HD_GUARDS_MAX_DEFAULT;
     m->label_free.limit = HD_LABELS_MAX_DEFAULT;
     m->route_free.limit = HD_ROUTES_MAX_DEFAULT;
     return 0;
@@ -32,6 +33,7 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
 void hd_model_free(struct hd_model *m)
 {
     hd_vec_free(m->pool, &m->adjs);
+    hd_vec_free(m->pool, &m->guards);
     hd_vec_free(m->pool, &m->labels);
     hd_vec_free(m->pool, &m->routes);
     hd_index_free(&m->label_index, m->pool);
@@ -46,6 +48,9 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
     case HD_OBJ_ADJ:
         HD_ASSERT(index < m->adjs.len);
         return &m->adjs.v[index].o;
+    case HD_OBJ_GUARD:
+        HD_ASSERT(index < m->guards.len);
+        return &m->guards.v[index].o;
     case HD_OBJ_LABEL:
         HD_ASSERT(index < m->labels.len);
         return &m->labels.v[index].o;
@@ -59,6 +64,7 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
 static struct hd_table_free *table_free(struct hd_model *m, enum hd_object_kind kind)
 {
     return kind == HD_OBJ_ADJ     ? &m->adj_free
+           : kind == HD_OBJ_GUARD ? &m->guard_free
            : kind == HD_OBJ_LABEL ? &m->label_free
                                   : &m->route_free;
 }
@@ -73,6 +79,11 @@ static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t w
         error = hd_vec_reserve(m->pool, &m->adjs, want);
         if (error == 0)
             m->adjs.len = want;
+        return error;
+    case HD_OBJ_GUARD:
+        error = hd_vec_reserve(m->pool, &m->guards, want);
+        if (error == 0)
+            m->guards.len = want;
         return error;
     case HD_OBJ_LABEL:
         error = hd_vec_reserve(m->pool, &m->labels, want);
@@ -120,6 +131,9 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
     case HD_OBJ_ADJ:
         memset(&m->adjs.v[index], 0, sizeof m->adjs.v[index]);
         break;
+    case HD_OBJ_GUARD:
+        memset(&m->guards.v[index], 0, sizeof m->guards.v[index]);
+        break;
     case HD_OBJ_LABEL:
         memset(&m->labels.v[index], 0, sizeof m->labels.v[index]);
         break;
@@ -155,6 +169,8 @@ static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t inde
     old->index = index;
     if (kind == HD_OBJ_ADJ)
         old->v.adj = m->adjs.v[index].v;
+    else if (kind == HD_OBJ_GUARD)
+        old->v.guard = m->guards.v[index].v;
     else if (kind == HD_OBJ_LABEL)
         old->v.label = m->labels.v[index].v;
     else
@@ -164,7 +180,8 @@ static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t inde
 static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_value *b)
 {
     return a->ifindex == b->ifindex && hd_ip6_equal(&a->link_local, &b->link_local) &&
-           hd_mac_equal(&a->mac, &b->mac) && a->admitted == b->admitted && a->down == b->down;
+           hd_mac_equal(&a->mac, &b->mac) && a->admitted == b->admitted && a->down == b->down &&
+           a->guard == b->guard;
 }
 
 int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct hd_adj_value *v)
@@ -212,11 +229,49 @@ uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
     return 0;
 }
 
+/* --- guards ---------------------------------------------------------------------------------- */
+
+int hd_model_guard_add(struct hd_model *m, uint8_t owner, const struct hd_guard_value *v)
+{
+    int index = slot_take(m, HD_OBJ_GUARD, m->guards.len);
+
+    if (index < 0)
+        return index;
+    m->guards.v[index].v = *v;
+    hd_object_want(m, HD_OBJ_GUARD, (uint32_t)index, owner, true);
+    return index;
+}
+
+void hd_model_guard_set(struct hd_model *m, uint32_t guard, const struct hd_guard_value *v)
+{
+    HD_ASSERT(guard > 0 && guard < m->guards.len && m->guards.v[guard].o.wanted);
+    struct hd_guard *g = &m->guards.v[guard];
+    bool changed = g->v.adj != v->adj || memcmp(&g->v.out, &v->out, sizeof v->out) != 0;
+
+    if (changed)
+        tell_old(m, HD_OBJ_GUARD, guard);
+    g->v = *v;
+    hd_object_want(m, HD_OBJ_GUARD, guard, g->o.owner, changed);
+}
+
+void hd_model_guard_del(struct hd_model *m, uint32_t guard)
+{
+    if (guard > 0 && guard < m->guards.len)
+        hd_object_unwant(m, HD_OBJ_GUARD, guard);
+}
+
+const struct hd_guard *hd_model_guard(const struct hd_model *m, uint32_t guard)
+{
+    return guard < m->guards.len && m->guards.v[guard].o.in_use ? &m->guards.v[guard] : NULL;
+}
+
 /* --- labels ---------------------------------------------------------------------------------- */
 
 static bool label_value_equal(const struct hd_label_value *a, const struct hd_label_value *b)
 {
-    return a->act == b->act && a->adj == b->adj && memcmp(&a->out, &b->out, sizeof a->out) == 0;
+    return a->act == b->act && a->adj == b->adj && a->guard == b->guard &&
+           memcmp(&a->out, &b->out, sizeof a->out) == 0 &&
+           memcmp(&a->then, &b->then, sizeof a->then) == 0;
 }
 
 static uint32_t label_hash(const struct hd_model *m, const struct hd_label *key)
@@ -301,8 +356,9 @@ void hd_model_label_del(struct hd_model *m, const struct hd_label *key)
 
 bool hd_route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b)
 {
-    return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj &&
-           memcmp(&a->out, &b->out, sizeof a->out) == 0;
+    return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj && a->guard == b->guard &&
+           memcmp(&a->out, &b->out, sizeof a->out) == 0 &&
+           memcmp(&a->then, &b->then, sizeof a->then) == 0;
 }
 
 /* A prefix of an address: the bits past len are zero. */
@@ -502,32 +558,33 @@ static void adopt(struct hd_object *o, uint8_t owner)
     o->wanted = o->installed = o->present = o->adopted = 1;
 }
 
-/* Takes a certain free slot of the adjacencies; those that the table grows by become free. */
-static int adj_slot_take_at(struct hd_model *m, uint32_t adj)
+/* Takes a certain free slot of adjacencies or guards; those the table grows by become free. */
+static int slot_take_at(struct hd_model *m, enum hd_object_kind kind, uint32_t len, uint32_t index)
 {
-    uint32_t len = m->adjs.len;
+    struct hd_table_free *f = table_free(m, kind);
 
-    if (m->adj_free.live >= m->adj_free.limit || adj > m->adj_free.limit)
+    if (f->live >= f->limit || index > f->limit)
         return HD_ELIMIT;
-    if (adj >= len) {
-        int error = table_extend(m, HD_OBJ_ADJ, adj + 1);
+    if (index >= len) {
+        int error = table_extend(m, kind, index + 1);
         if (error != 0)
             return error;
-        for (uint32_t i = adj; i >= HD_MAX(len, 1u); i--) {
-            m->adjs.v[i].o.next = m->adj_free.head;
-            m->adj_free.head = i;
+        for (uint32_t i = index; i >= HD_MAX(len, 1u); i--) {
+            hd_object_at(m, kind, i)->next = f->head;
+            f->head = i;
         }
     }
-    uint32_t *link = &m->adj_free.head;
-    while (*link != adj) {
+    uint32_t *link = &f->head;
+    while (*link != index) {
         if (*link == 0)
             return HD_EEXIST;
-        link = &m->adjs.v[*link].o.next;
+        link = &hd_object_at(m, kind, *link)->next;
     }
-    *link = m->adjs.v[adj].o.next;
-    m->adjs.v[adj].o.next = 0;
-    m->adjs.v[adj].o.in_use = 1;
-    m->adj_free.live++;
+    struct hd_object *o = hd_object_at(m, kind, index);
+    *link = o->next;
+    o->next = 0;
+    o->in_use = 1;
+    f->live++;
     return 0;
 }
 
@@ -536,11 +593,24 @@ int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
 {
     if (adj == 0)
         return HD_EINVAL;
-    int error = adj_slot_take_at(m, adj);
+    int error = slot_take_at(m, HD_OBJ_ADJ, m->adjs.len, adj);
     if (error != 0)
         return error;
     m->adjs.v[adj].v = *v;
     adopt(&m->adjs.v[adj].o, owner);
+    return 0;
+}
+
+int hd_model_adopt_guard(struct hd_model *m, uint8_t owner, uint32_t guard,
+                         const struct hd_guard_value *v)
+{
+    if (guard == 0)
+        return HD_EINVAL;
+    int error = slot_take_at(m, HD_OBJ_GUARD, m->guards.len, guard);
+    if (error != 0)
+        return error;
+    m->guards.v[guard].v = *v;
+    adopt(&m->guards.v[guard].o, owner);
     return 0;
 }
 

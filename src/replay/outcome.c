@@ -159,13 +159,19 @@ static uint64_t add_adj(uint64_t h, const struct hd_adj_value *v)
     h = add_word(h, v->ifindex);
     h = hd_outcome_digest(h, &v->link_local, sizeof v->link_local);
     h = hd_outcome_digest(h, &v->mac, sizeof v->mac);
-    return add_word(h, (uint64_t)v->admitted << 1 | v->down);
+    return add_word(h, (uint64_t)v->guard << 2 | (uint64_t)v->admitted << 1 | v->down);
+}
+
+static uint64_t add_guard(uint64_t h, const struct hd_guard_value *v)
+{
+    return add_id(add_word(h, v->adj), v->out.b);
 }
 
 static uint64_t add_label(uint64_t h, const struct hd_label_entry *l)
 {
     h = add_id(h, l->key.b);
     h = add_word(h, (uint64_t)l->v.act << 32 | l->v.adj);
+    h = add_id(add_word(h, l->v.guard), l->v.then.b);
     return add_id(h, l->v.out.b);
 }
 
@@ -174,12 +180,14 @@ static uint64_t add_route(uint64_t h, const struct hd_route_entry *r)
     h = hd_outcome_digest(h, &r->key.prefix, sizeof r->key.prefix);
     h = add_word(h, (uint64_t)r->key.len << 48 | (uint64_t)r->v.act << 40 | r->v.mtu);
     h = add_word(h, r->v.adj);
+    h = add_id(add_word(h, r->v.guard), r->v.then.b);
     return add_id(h, r->v.out.b);
 }
 
 static const struct hd_object *object_at(const struct hd_model *m, unsigned kind, uint32_t i)
 {
     return kind == HD_OBJ_ADJ     ? &m->adjs.v[i].o
+           : kind == HD_OBJ_GUARD ? &m->guards.v[i].o
            : kind == HD_OBJ_LABEL ? &m->labels.v[i].o
                                   : &m->routes.v[i].o;
 }
@@ -188,6 +196,7 @@ static uint64_t add_object(uint64_t h, const struct hd_model *m, unsigned kind, 
 {
     h = add_word(h, (uint64_t)kind << 32 | i);
     return kind == HD_OBJ_ADJ     ? add_adj(h, &m->adjs.v[i].v)
+           : kind == HD_OBJ_GUARD ? add_guard(h, &m->guards.v[i].v)
            : kind == HD_OBJ_LABEL ? add_label(h, &m->labels.v[i])
                                   : add_route(h, &m->routes.v[i]);
 }

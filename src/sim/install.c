@@ -22,6 +22,8 @@ static const struct hd_object *object_of(const struct hd_model *m, const struct 
     switch (c->kind) {
     case HD_OBJ_ADJ:
         return &m->adjs.v[c->index].o;
+    case HD_OBJ_GUARD:
+        return &m->guards.v[c->index].o;
     case HD_OBJ_LABEL:
         return &m->labels.v[c->index].o;
     case HD_OBJ_ROUTE:
@@ -36,6 +38,9 @@ static void value_of(const struct hd_model *m, enum hd_object_kind kind, uint32_
     switch (kind) {
     case HD_OBJ_ADJ:
         v->adj = m->adjs.v[index].v;
+        break;
+    case HD_OBJ_GUARD:
+        v->guard = m->guards.v[index].v;
         break;
     case HD_OBJ_LABEL:
         v->label = m->labels.v[index].v;
@@ -63,6 +68,8 @@ static void old_value(const struct worker *w, const struct hd_model *m, struct p
             continue;
         if (o->kind == HD_OBJ_ADJ)
             p->old.adj = o->v.adj;
+        else if (o->kind == HD_OBJ_GUARD)
+            p->old.guard = o->v.guard;
         else if (o->kind == HD_OBJ_LABEL)
             p->old.label = o->v.label;
         else
@@ -219,6 +226,22 @@ bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v)
     if (a == NULL || !a->o.present)
         return false;
     *v = a->v;
+    return true;
+}
+
+bool force_guard(const struct node *n, uint32_t guard, struct hd_guard_value *v)
+{
+    if (n->pending_count > 0) {
+        const struct pending *p = first_pending(n, HD_OBJ_GUARD, guard);
+        if (p != NULL) {
+            *v = p->old.guard;
+            return p->had_old;
+        }
+    }
+    const struct hd_guard *g = hd_model_guard(n->model, guard);
+    if (g == NULL || !g->o.present)
+        return false;
+    *v = g->v;
     return true;
 }
 

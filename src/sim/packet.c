@@ -62,14 +62,72 @@ static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
     return false;
 }
 
-static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj, struct step *out)
+static bool pretended(const struct hd_sim *s, uint32_t link, uint32_t peer)
+{
+    const struct hd_sim_dead *d = &s->pretend;
+    return link == d->link[0] || link == d->link[1] || peer == d->node[0] || peer == d->node[1];
+}
+
+/* The end by which an adjacency leaves; NULL when its data plane sees that it is dead. */
+static struct end *alive(struct hd_sim *s, uint32_t node, uint32_t adj, struct hd_adj_value *v)
+{
+    struct end *e;
+    if (!force_adj(&s->nodes[node], adj, v) || v->down ||
+        (e = sim_end_of(s, node, v->ifindex)) == NULL || !link_carrier(s, e->link) ||
+        pretended(s, e->link, sim_peer(s, e)->node))
+        return NULL;
+    return e;
+}
+
+/* What a packet does that a label or a route sends over `adj`: where its guards are. */
+struct hop {
+    uint32_t adj, guard;
+    const struct hd_label *then;
+};
+
+/*
+ * Puts a packet on the way round (doc/decisions/0026): with the guard of its entry, else with that
+ * of the adjacency, which leads to the next node and carries the label that it has.
+ */
+static struct end *repair(struct hd_sim *s, uint32_t node, struct packet *p, const struct hop *h,
+                          struct hd_adj_value *v, struct step *out)
+{
+    struct node *n = &s->nodes[node];
+    struct hd_adj_value first;
+    const struct hd_label next = p->label;
+    const struct {
+        uint32_t guard;
+        const struct hd_label *then;
+    } tries[] = {{h->guard, h->then},
+                 {force_adj(n, h->adj, &first) && p->encap ? first.guard : 0, &next}};
+    for (unsigned i = 0; i < HD_ARRAY_LEN(tries) && !p->marked; i++) {
+        struct hd_guard_value g;
+        struct end *e;
+        if (tries[i].guard == 0 || !force_guard(n, tries[i].guard, &g) || g.adj == 0 ||
+            (e = alive(s, node, g.adj, v)) == NULL)
+            continue;
+        if (!p->encap) {
+            p->outer_hops = HOP_LIMIT;
+            p->outer_source = node;
+            out->pushed = true;
+        }
+        p->encap = p->marked = out->repaired = true;
+        p->carries = !hd_label_is_none(tries[i].then);
+        p->carry = *tries[i].then;
+        p->label = g.out;
+        return e;
+    }
+    return NULL;
+}
+
+static void leave(struct hd_sim *s, uint32_t node, struct packet *p, const struct hop *h,
+                  struct step *out)
 {
     struct hd_adj_value v;
-    struct end *e;
-    out->adj = adj;
+    out->adj = h->adj;
     out->fate = HD_SIM_EGRESS_DEAD;
-    if (!force_adj(&s->nodes[node], adj, &v) || v.down ||
-        (e = sim_end_of(s, node, v.ifindex)) == NULL || !link_carrier(s, e->link))
+    struct end *e = alive(s, node, h->adj, &v);
+    if (e == NULL && (e = repair(s, node, p, h, &v, out)) == NULL)
         return;
     struct hd_mac mac = sim_mac(sim_peer(s, e));
     if (!hd_mac_equal(&v.mac, &mac)) {
@@ -91,13 +149,14 @@ static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t ad
 static void swap_label(struct hd_sim *s, uint32_t node, struct packet *p,
                        const struct hd_label_value *v, struct step *out)
 {
+    const struct hop h = {v->adj, v->guard, &v->then};
     if (p->outer_hops <= 1) {
         out->fate = HD_SIM_HOP_LIMIT;
         return;
     }
     p->outer_hops--;
     p->label = v->out;
-    leave(s, node, p, v->adj, out);
+    leave(s, node, p, &h, out);
 }
 
 /* Overlay stages have to come closer to the destination: the measure that forbids loops. */
@@ -145,7 +204,8 @@ static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step
             return;
         }
     }
-    leave(s, node, p, r.adj, out);
+    const struct hop h = {r.adj, r.guard, &r.then};
+    leave(s, node, p, &h, out);
 }
 
 /* in: the end it came by, NULL at its source. Changes the packet as the node would. */
@@ -167,7 +227,14 @@ void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct p
     }
     if (p->encap) {
         struct hd_label_value v;
-        if (!force_label(n, &p->label, &v, &out->label_index)) {
+        bool known = force_label(n, &p->label, &v, &out->label_index);
+        if (known && v.act == HD_LABEL_DECAP && p->carries) { /* the way round ends here */
+            p->carries = false;
+            p->outer_source = node;
+            p->label = out->label = p->carry;
+            known = force_label(n, &p->label, &v, &out->label_index);
+        }
+        if (!known) {
             out->fate = HD_SIM_LABEL_UNKNOWN;
             return;
         }
@@ -200,6 +267,20 @@ static void report(struct worker *w, uint32_t node, uint32_t from, hd_time at,
     struct report *copy = hd_sim_slab_take(&w->slabs, sizeof *copy);
     *copy = (struct report){.core = w->s->o.cores[0], .r = *r};
     worker_push(w, at, node, from, false, EV_REPORT, copy, 0);
+}
+
+/* The first repaired packet of a label tells the router, whose notice tells the source. */
+static void report_repair(struct worker *w, uint32_t node, const struct packet *p,
+                          const struct step *st)
+{
+    struct hd_in_report r = {.kind = HD_REPORT_REPAIRED,
+                             .adj = st->adj,
+                             .packets = 1,
+                             .to = p->to,
+                             .source = hd_sim_address(w->s, p->outer_source),
+                             .label = st->label};
+    if (speak(w, node, r.kind, &st->label, sizeof st->label))
+        report(w, node, node, w->now, &r);
 }
 
 static void report_fate(struct worker *w, uint32_t node, const struct packet *p,
@@ -351,6 +432,10 @@ static void go_on(struct worker *w, uint32_t node, struct packet *p, const struc
         return;
     }
     w->stats.packet_hops++;
+    if (st->repaired) {
+        w->stats.repaired++;
+        report_repair(w, node, p, st);
+    }
     count_usage(w, node, HD_OBJ_ADJ, st->adj, p->size);
     count_usage(w, node, HD_OBJ_LABEL, st->label_index, p->size);
     link_send_packet(w, &w->s->ends[st->next], p);

@@ -142,6 +142,7 @@ void kira_link_failed(struct kira_call *x, hd_node a, hd_node b, hd_time at)
     if (a == b)
         return;
     kira_failed_remember(x, a, b, at);
+    kira_guards_link_failed(x, a, b);
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
         if (p->proposed != 0 && kira_path_has_link(k, p->proposed, k->self, a, b)) {
@@ -213,6 +214,9 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_QUERY:
         kira_query_timeout(x, r);
         break;
+    case KIRA_REQ_GUARD:
+        kira_guard_timeout(x, r);
+        break;
     case KIRA_REQ_PROBE:
         r->tries = HD_KIRA_PROBE_TRIES;
         kira_probe_timeout(x, r);
@@ -231,6 +235,7 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_JOIN:
     case KIRA_REQ_EXPLORE:
     case KIRA_REQ_CHECK:
+    case KIRA_REQ_ROUND:
         kira_request_end(x, r);
         break;
     }
@@ -466,6 +471,7 @@ void kira_report(struct kira_call *x, const struct hd_in_report *r)
         kira_notice_send(x, &r->source, 0);
         break;
     case HD_REPORT_EGRESS_DEAD:
+    case HD_REPORT_REPAIRED: /* nothing was lost, and the source shall know all the same */
         kira_notice_send(x, &r->source, kira_adj_node(x->k, r->adj));
         break;
     case HD_REPORT_TOO_BIG:

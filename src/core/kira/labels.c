@@ -127,6 +127,21 @@ static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
     hd_model_label_del(x->c->model, &key);
 }
 
+void kira_label_unguard(struct kira_call *x, struct hd_label_entry *e)
+{
+    struct hd_label key = e->key;
+    struct hd_label_value v = e->v;
+    uint32_t word = e->owner_word;
+    uint32_t until_s = e->until_s;
+
+    v.guard = 0;
+    memset(&v.then, 0, sizeof v.then);
+    if ((e = hd_model_label_set(x->c->model, x->c->core, &key, &v)) != NULL) {
+        e->owner_word = word;
+        e->until_s = until_s;
+    }
+}
+
 void kira_label_own(struct kira_call *x)
 {
     struct hd_label_value v = {.act = HD_LABEL_DECAP};
@@ -160,6 +175,7 @@ void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool
         return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
+    v.guard = kira_guard_of(x, u->node, z);
     if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
         k->labels_two_hop++;
         u->two_hop++;
@@ -215,6 +231,7 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
     if (add && l != NULL && !k->cfg.end_system) {
         struct hd_label_value v = {
             .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 1)};
+        v.guard = kira_guard_of(x, u->node, 0);
         kira_label_put(x, path, 2, &v, KIRA_LABEL_ULN);
     } else if (!add) {
         struct hd_label key = kira_label(x, path, 2);
@@ -264,6 +281,11 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         return;
     }
     struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = out};
+    hd_node z = hd_ids_find(x->c->ids, &copy[2]);
+    bool ends = rest == HD_KIRA_NO_SETUP_LEN;
+    v.guard = kira_guard_behind(x, next->node, z, ends);
+    if (v.guard != 0 && !ends)
+        hd_kira_path_label(ids + 2, rest - 2, v.then.b);
     struct hd_label_entry *e = hd_model_label_set(x->c->model, x->c->core, &key, &v);
     if (e == NULL) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
@@ -351,6 +373,8 @@ void kira_labels_adopt(struct kira_call *x)
             continue;
         struct hd_label key = e->key;
         struct hd_label_value v = e->v;
+        v.guard = 0; /* those of the life before are swept */
+        memset(&v.then, 0, sizeof v.then);
         if ((e = hd_model_label_set(m, x->c->core, &key, &v)) == NULL)
             continue;
         e->owner_word = KIRA_LABEL_EXPLICIT;

@@ -101,7 +101,26 @@ void kira_map_add_path(struct kira_call *x, struct kira_map *m, const hd_node *p
             kira_map_link(x, m, path[i - 1], path[i]);
 }
 
-void kira_map_solve(struct kira_call *x, struct kira_map *m)
+/* What a search leaves out; all zero: nothing. */
+struct kira_round {
+    hd_node y;
+    bool node;
+    uint32_t not_over;
+};
+
+static bool kira_map_passes(struct kira_call *x, const struct kira_map *m,
+                            const struct kira_round *round, uint16_t from, uint16_t to)
+{
+    hd_node n = m->node[to].node;
+
+    if (round->y == 0)
+        return true;
+    if (n == round->y && (round->node || from == 0))
+        return false;
+    return from != 0 || kira_guard_first_hop(x, n, round->not_over);
+}
+
+static void kira_map_search(struct kira_call *x, struct kira_map *m, const struct kira_round *round)
 {
     uint32_t head = 0, tail = 0;
 
@@ -116,13 +135,28 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m)
             continue;
         for (uint16_t e = m->node[at].first; e != NONE; e = m->edge[e].next) {
             struct kira_map_node *n = &m->node[m->edge[e].to];
-            if (n->dist != NONE)
+            if (n->dist != NONE || !kira_map_passes(x, m, round, at, m->edge[e].to))
                 continue;
             n->dist = (uint16_t)(m->node[at].dist + 1);
             n->parent = at;
             m->queue[tail++] = m->edge[e].to;
         }
     }
+}
+
+void kira_map_solve(struct kira_call *x, struct kira_map *m)
+{
+    struct kira_round nothing = {0};
+
+    kira_map_search(x, m, &nothing);
+}
+
+void kira_map_solve_round(struct kira_call *x, struct kira_map *m, hd_node y, bool node,
+                          uint32_t not_over)
+{
+    struct kira_round round = {y, node, not_over};
+
+    kira_map_search(x, m, &round);
 }
 
 uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)

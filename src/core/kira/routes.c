@@ -65,6 +65,7 @@ void kira_route_uln(struct kira_call *x, const struct kira_uln *u)
     if (l == NULL)
         return;
     v.adj = l->adj;
+    v.guard = kira_guard_of(x, u->node, 0);
     kira_route_set(x, &key, &v);
 }
 
@@ -111,6 +112,10 @@ static bool kira_encap(struct kira_call *x, uint16_t end, uint16_t mtu, struct h
         return false;
     *v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .mtu = mtu, .adj = l->adj};
     v->out = kira_label(x, path, len);
+    v->guard =
+        len == 1 ? kira_guard_of(x, path[0], 0) : kira_guard_behind(x, path[0], path[1], len == 2);
+    if (v->guard != 0 && len > 2)
+        v->then = kira_label(x, path + 1, len - 1);
     return true;
 }
 
@@ -198,6 +203,7 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
     struct kira_link *l = kira_uln_best(kira_uln_find(k, b->node));
     v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .adj = l->adj};
     v.out = kira_label(x, &b->node, 1);
+    v.guard = kira_guard_of(x, b->node, 0);
     kira_route_set(x, &key, &v);
 }
 

@@ -537,6 +537,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     }
     if (v != NULL) {
         v->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+        v->can_carry = m->has_capabilities && (m->capabilities & HD_KIRA_CAN_CARRY) != 0;
         kira_vicinity_list(x, node, m->h.ssn, list, len, m->h.degree);
         items = m->rtable;
         while (hd_kira_next_entry(&items, &e)) {

@@ -23,7 +23,7 @@
 #include "linux/icmp.h"
 
 #define POOL_BYTES  (16u << 20)
-#define KINDS       (HD_REPORT_UNREACHABLE + 1)
+#define KINDS       (HD_REPORT_REPAIRED + 1)
 #define OWNER       1
 #define SERVE_EVERY 64
 
@@ -34,6 +34,7 @@ enum op {
     OP_INTERFACE,
     OP_ADJ,
     OP_ADJ_SET,
+    OP_GUARD,
     OP_LABEL,
     OP_LABEL_DEL,
     OP_ROUTE,
@@ -51,6 +52,7 @@ struct request {
     bool flag;
     char name[32];
     struct hd_adj_value adj;
+    struct hd_guard_value guard;
     struct hd_label label;
     struct hd_label_value label_value;
     struct hd_route_key route;
@@ -192,6 +194,7 @@ static uint32_t count_adopted(const struct self *s, enum hd_object_kind kind)
 
     for (uint32_t i = 0; (i = hd_model_next(&s->model, kind, i)) != 0;)
         n += kind == HD_OBJ_ADJ     ? hd_model_adj(&s->model, i)->o.adopted
+             : kind == HD_OBJ_GUARD ? hd_model_guard(&s->model, i)->o.adopted
              : kind == HD_OBJ_LABEL ? hd_model_label_at(&s->model, i)->o.adopted
                                     : hd_model_route_at(&s->model, i)->o.adopted;
     return n;
@@ -204,6 +207,8 @@ static int64_t edit(struct self *s, const struct request *q)
     switch (q->op) {
     case OP_ADJ:
         return hd_model_adj_add(&s->model, OWNER, &q->adj);
+    case OP_GUARD:
+        return hd_model_guard_add(&s->model, OWNER, &q->guard);
     case OP_ADJ_SET:
         hd_model_adj_set(&s->model, q->a, &q->adj);
         return 0;
@@ -451,6 +456,14 @@ uint32_t node_adj(struct node *n, const struct hd_adj_value *v)
 
     HD_ASSERT(adj > 0);
     return (uint32_t)adj;
+}
+
+uint32_t node_guard(struct node *n, const struct hd_guard_value *v)
+{
+    int64_t guard = ask(n, &(struct request){.op = OP_GUARD, .guard = *v}).value;
+
+    HD_ASSERT(guard > 0);
+    return (uint32_t)guard;
 }
 
 void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v)
