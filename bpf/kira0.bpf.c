@@ -49,8 +49,7 @@ static __always_inline int send_encapsulated(struct __sk_buff *skb, const struct
     h->ip.hop_limit = HD_BPF_HOP_LIMIT;
     copy_address(&h->ip.saddr, &l->source);
     copy_address(&h->ip.daddr, &l->label);
-    if (l->repaired)
-        mark_repaired(&h->ip);
+    mark_repaired(&h->ip, l->repaired);
     h->gre = bpf_htonl(HD_BPF_GRE_IPV6);
     write_macs(&h->eth, l->out.to, l->out.from);
     h->eth.h_proto = bpf_htons(ETH_P_IPV6);
@@ -82,7 +81,7 @@ static __always_inline int route(struct __sk_buff *skb, const struct hd_bpf_conf
     /* The kernel holds our addresses as local: this one went away, and would come back here. */
     if (n.act == HD_BPF_NODE_LOCAL)
         return drop(HD_BPF_DROP_NOT_OURS);
-    verdict = check_onward(skb, L2_LEN, len, cfg, &n, false, &l);
+    verdict = check_onward(skb, L2_LEN, len, cfg, &n, &l);
     if (verdict)
         return verdict;
     note_flow(&ip->daddr, n.adj);

@@ -40,7 +40,6 @@ struct encap {
     struct address to; /* of the inner header */
     __u8 outer_class, inner_class, inner_second;
     __u8 hop_limit, next_header; /* inner */
-    bool repaired;
 };
 
 static __noinline bool read_encap(struct __sk_buff *skb, struct encap *e)
@@ -56,7 +55,6 @@ static __noinline bool read_encap(struct __sk_buff *skb, struct encap *e)
     e->inner_second = ((const __u8 *)&h.inner)[1];
     e->hop_limit = h.inner.hop_limit;
     e->next_header = h.inner.nexthdr;
-    e->repaired = is_repaired(&h.ip);
     return true;
 }
 
@@ -123,8 +121,7 @@ static __always_inline int onward_in_place(struct __sk_buff *skb, const struct l
         return drop(HD_BPF_DROP_FAILED);
     copy_address(&p->ip.saddr, &l->source);
     copy_address(&p->ip.daddr, &l->label);
-    if (l->repaired)
-        mark_repaired(&p->ip);
+    mark_repaired(&p->ip, l->repaired);
     p->ip.hop_limit = HD_BPF_HOP_LIMIT;
     p->inner.hop_limit--;
     write_macs(&p->eth, l->out.to, l->out.from);
@@ -152,7 +149,7 @@ static __always_inline int onward(struct __sk_buff *skb, const struct hd_bpf_con
     if (e->hop_limit <= 1)
         return refuse(skb, OUTER_LEN, HD_BPF_DROP_HOP_LIMIT, &late);
     len = wire_len(skb, OUTER_LEN, e->next_header) - HD_BPF_ENCAP_LEN;
-    verdict = check_onward(skb, OUTER_LEN, len, cfg, n, e->repaired, &l);
+    verdict = check_onward(skb, OUTER_LEN, len, cfg, n, &l);
     if (verdict)
         return verdict;
     note_flow(&e->to, n->adj);
@@ -248,7 +245,7 @@ static __noinline int swap_round(struct __sk_buff *skb, const struct hd_bpf_labe
         return drop(HD_BPF_DROP_FAILED);
     copy_address(&h->ip.saddr, &way.source);
     copy_address(&h->ip.daddr, &way.label);
-    mark_repaired(&h->ip);
+    mark_repaired(&h->ip, true);
     h->ip.hop_limit--;
     write_macs(&h->eth, way.out.to, way.out.from);
     count(HD_BPF_REPAIRED);

@@ -69,9 +69,11 @@ static __always_inline bool is_repaired(const struct ipv6hdr *ip)
     return ((const __u8 *)ip)[1] & HD_BPF_MARK;
 }
 
-static __always_inline void mark_repaired(struct ipv6hdr *ip)
+static __always_inline void mark_repaired(struct ipv6hdr *ip, bool repaired)
 {
-    ((__u8 *)ip)[1] |= HD_BPF_MARK;
+    __u8 *second = (__u8 *)ip + 1;
+
+    *second = (__u8)(repaired ? *second | HD_BPF_MARK : *second & ~HD_BPF_MARK);
 }
 
 /* How a packet leaves: under which label, and with which outer source (of ours, or a carry). */
@@ -87,11 +89,14 @@ static __noinline bool take_way(struct __sk_buff *skb, __u32 way, const __u8 the
 {
     const struct hd_bpf_way *w = way ? bpf_map_lookup_elem(&hd_ways, &way) : NULL;
 
-    if (!l || !then || !w || !w->adj || !find_egress(skb, w->adj, &l->out) || l->out.down)
+    if (!l || !then || !w || !w->adj || !(is_none(then) || is_none(w->then)) ||
+        !find_egress(skb, w->adj, &l->out) || l->out.down)
         return false;
     copy_address(&l->label, w->out);
     if (!is_none(then))
         copy_address(&l->source, then);
+    else if (!is_none(w->then))
+        copy_address(&l->source, w->then);
     l->repaired = l->encap = true;
     return true;
 }
@@ -129,12 +134,12 @@ static __always_inline __u32 onward_mtu(const struct hd_bpf_node *n, const struc
 /*
  * The part that packets entering at kira0 and packets at an overlay hop have in common: `n` leads
  * on to somebody else, the packet's IPv6 header is at `offset`, `len` its length on the wire. 0
- * when it may leave as *l says, else the verdict.
+ * when it may leave as *l says, else the verdict. An overlay hop is nearer to the destination than
+ * the one before, so a packet that was repaired on the way may be repaired again.
  */
 static __always_inline int check_onward(struct __sk_buff *skb, __u32 offset, __u32 len,
                                         const struct hd_bpf_config *cfg,
-                                        const struct hd_bpf_node *n, bool repaired,
-                                        struct leaving *l)
+                                        const struct hd_bpf_node *n, struct leaving *l)
 {
     struct report r = {.kind = HD_BPF_EV_ICMP};
 
@@ -149,8 +154,6 @@ static __always_inline int check_onward(struct __sk_buff *skb, __u32 offset, __u
         r.own_label = true;
         copy_address(r.label, n->label);
         r.kind = HD_BPF_EV_EGRESS_DEAD;
-        if (repaired)
-            return refuse(skb, offset, HD_BPF_DROP_REPAIRED, &r);
         if (!go_round(skb, n->adj, n->way, n->then, l))
             return refuse(skb, offset, HD_BPF_DROP_EGRESS_DEAD, &r);
         r.kind = HD_BPF_EV_REPAIRED;

@@ -122,10 +122,12 @@ struct hd_bpf_adj {
 /*
  * ways: array by number (model: guards). Where a packet goes whose egress is dead: over `adj` under
  * `out`. What it carries becomes its outer source; whoever ends the way makes that its destination.
+ * A way with a `then` of its own is of use only to what has none.
  */
 struct hd_bpf_way {
     __u32 adj; /* 0: none */
     __u8 out[16];
+    __u8 then[16];
 };
 
 /* ifs: hash by ifindex; written by the set-up half. */

@@ -34,7 +34,7 @@ static int take_adj(const struct adoption *a, const union key *k, const union va
     struct hd_adj_value adj = {.ifindex = v->adj.ifindex,
                                .admitted = (v->adj.flags & HD_BPF_ADJ_ADMITTED) != 0,
                                .down = (v->adj.flags & HD_BPF_ADJ_DOWN) != 0,
-                               .guard = v->adj.way};
+                               .guard = (uint16_t)v->adj.way};
 
     memcpy(&adj.mac, v->adj.mac, sizeof adj.mac);
     memcpy(&adj.link_local, v->adj.link_local, sizeof adj.link_local);
@@ -46,33 +46,33 @@ static int take_guard(const struct adoption *a, uint32_t guard, const struct hd_
     struct hd_guard_value v = {.adj = w->adj};
 
     memcpy(&v.out, w->out + 2, sizeof v.out);
+    memcpy(&v.then, w->then + 2, sizeof v.then);
     return hd_model_adopt_guard(a->model, a->owner, guard, &v);
 }
 
 static int take_label(const struct adoption *a, const union key *k, const union value *v)
 {
-    struct hd_label_value label = {
-        .act = (uint8_t)v->label.act, .adj = v->label.adj, .guard = v->label.way};
+    struct hd_label_value label = {.act = (uint8_t)v->label.act, .adj = v->label.adj};
+    struct hd_repair repair = {.guard = (uint16_t)v->label.way};
     struct hd_label key;
 
     memcpy(&key, k->label.label + 2, sizeof key);
     memcpy(&label.out, v->label.out + 2, sizeof label.out);
-    memcpy(&label.then, v->label.then + 2, sizeof label.then);
-    return hd_model_adopt_label(a->model, a->owner, &key, &label);
+    memcpy(&repair.then, v->label.then + 2, sizeof repair.then);
+    return hd_model_adopt_label(a->model, a->owner, &key, &label, &repair);
 }
 
 static int take_route(const struct adoption *a, const union key *k, const union value *v)
 {
-    struct hd_route_value route = {.act = (uint8_t)v->node.act,
-                                   .mtu = (uint16_t)v->node.mtu,
-                                   .adj = v->node.adj,
-                                   .guard = v->node.way};
+    struct hd_route_value route = {
+        .act = (uint8_t)v->node.act, .mtu = (uint16_t)v->node.mtu, .adj = v->node.adj};
+    struct hd_repair repair = {.guard = (uint16_t)v->node.way};
     struct hd_route_key key = {.len = (uint8_t)k->node.prefix_len};
 
     memcpy(&key.prefix, k->node.prefix, sizeof key.prefix);
     memcpy(&route.out, v->node.label + 2, sizeof route.out);
-    memcpy(&route.then, v->node.then + 2, sizeof route.then);
-    return hd_model_adopt_route(a->model, a->owner, &key, &route);
+    memcpy(&repair.then, v->node.then + 2, sizeof repair.then);
+    return hd_model_adopt_route(a->model, a->owner, &key, &route, &repair);
 }
 
 static int walk(int map, const struct adoption *a)

@@ -147,6 +147,14 @@ static void change_adj(const struct batch *b, const struct hd_change *c)
     hd_model_done(b->model, c, error);
 }
 
+/* What is carried round: an address, or all zero. */
+static void then_address(uint8_t address[16], uint16_t prefix, const struct hd_label *then)
+{
+    memset(address, 0, 16);
+    if (!hd_label_is_none(then))
+        hd_fwd_ebpf_label(address, prefix, then);
+}
+
 /* An element may be read half new, half old: where it changes, it is empty in between. */
 static void change_guard(const struct batch *b, const struct hd_change *c)
 {
@@ -159,6 +167,8 @@ static void change_guard(const struct batch *b, const struct hd_change *c)
         new.adj = v->adj;
         if (v->adj != 0)
             hd_fwd_ebpf_label(new.out, b->label_prefix, &v->out);
+        if (v->adj != 0)
+            then_address(new.then, b->label_prefix, &v->then);
     }
     if (bpf_map_lookup_elem(map, &c->index, &old) != 0)
         error = map_error();
@@ -219,30 +229,24 @@ static void flush(struct batch *b)
     b->count = 0;
 }
 
-/* What is carried round: an address, or all zero. */
-static void then_address(uint8_t address[16], uint16_t prefix, const struct hd_label *then)
-{
-    memset(address, 0, 16);
-    if (!hd_label_is_none(then))
-        hd_fwd_ebpf_label(address, prefix, then);
-}
-
 static void add_label(struct batch *b, uint32_t index)
 {
     const struct hd_label_entry *e = hd_model_label_at(b->model, index);
+    const struct hd_repair repair = hd_model_repair(b->model, e->repair);
     struct hd_bpf_label *v = &b->values.labels[b->count];
 
     hd_fwd_ebpf_label(b->keys.labels[b->count].label, b->label_prefix, &e->key);
     v->act = e->v.act;
     v->adj = e->v.adj;
     hd_fwd_ebpf_label(v->out, b->label_prefix, &e->v.out);
-    v->way = e->v.guard;
-    then_address(v->then, b->label_prefix, &e->v.then);
+    v->way = repair.guard;
+    then_address(v->then, b->label_prefix, &repair.then);
 }
 
 static void add_route(struct batch *b, uint32_t index)
 {
     const struct hd_route_entry *e = hd_model_route_at(b->model, index);
+    const struct hd_repair repair = hd_model_repair(b->model, e->repair);
     struct hd_bpf_node_key *k = &b->keys.nodes[b->count];
     struct hd_bpf_node *v = &b->values.nodes[b->count];
 
@@ -252,8 +256,8 @@ static void add_route(struct batch *b, uint32_t index)
     v->adj = e->v.adj;
     v->mtu = e->v.mtu;
     hd_fwd_ebpf_label(v->label, b->label_prefix, &e->v.out);
-    v->way = e->v.guard;
-    then_address(v->then, b->label_prefix, &e->v.then);
+    v->way = repair.guard;
+    then_address(v->then, b->label_prefix, &repair.then);
 }
 
 static void add(struct batch *b, const struct hd_change *c)

@@ -89,31 +89,34 @@ static struct record of_adj(uint32_t number, const struct hd_adj_value *v)
 
 static struct record of_guard(uint32_t number, const struct hd_guard_value *v)
 {
-    return (struct record){.kind = HD_OBJ_GUARD, .guard = number, .adj = v->adj, .out = v->out};
+    return (struct record){
+        .kind = HD_OBJ_GUARD, .guard = number, .adj = v->adj, .out = v->out, .then = v->then};
 }
 
-static struct record of_label(const struct hd_label_entry *e)
+static struct record of_label(const struct hd_model *m, const struct hd_label_entry *e)
 {
+    const struct hd_repair repair = hd_model_repair(m, e->repair);
     struct record r = {.kind = HD_OBJ_LABEL,
                        .act = e->v.act,
                        .adj = e->v.adj,
                        .out = e->v.out,
-                       .guard = e->v.guard,
-                       .then = e->v.then};
+                       .guard = repair.guard,
+                       .then = repair.then};
     memcpy(r.key, e->key.b, sizeof e->key.b);
     return r;
 }
 
-static struct record of_route(const struct hd_route_entry *e)
+static struct record of_route(const struct hd_model *m, const struct hd_route_entry *e)
 {
+    const struct hd_repair repair = hd_model_repair(m, e->repair);
     struct record r = {.kind = HD_OBJ_ROUTE,
                        .act = e->v.act,
                        .len = e->key.len,
                        .mtu = e->v.mtu,
                        .adj = e->v.adj,
                        .out = e->v.out,
-                       .guard = e->v.guard,
-                       .then = e->v.then};
+                       .guard = repair.guard,
+                       .then = repair.then};
     memcpy(r.key, e->key.prefix.b, sizeof r.key);
     return r;
 }
@@ -122,8 +125,8 @@ static struct record of_object(const struct hd_model *m, uint32_t kind, uint32_t
 {
     return kind == HD_OBJ_ADJ     ? of_adj(index, &hd_model_adj(m, index)->v)
            : kind == HD_OBJ_GUARD ? of_guard(index, &hd_model_guard(m, index)->v)
-           : kind == HD_OBJ_LABEL ? of_label(hd_model_label_at(m, index))
-                                  : of_route(hd_model_route_at(m, index));
+           : kind == HD_OBJ_LABEL ? of_label(m, hd_model_label_at(m, index))
+                                  : of_route(m, hd_model_route_at(m, index));
 }
 
 /* Whether two records are about the same object. */
@@ -210,7 +213,7 @@ static void begin_anew(struct hd_tun_image *i, const struct hd_model *m)
 void hd_tun_image_commit(struct hd_tun *t, const struct hd_model *m)
 {
     uint64_t head = head_now(t->image), count = count_of(head) + t->noted;
-    uint64_t live = m->adj_free.live + m->guard_free.live + m->label_free.live + m->route_free.live;
+    uint64_t live = m->adj_free.live + hd_model_guards(m) + m->label_free.live + m->route_free.live;
     if (t->image_whole && count <= 2 * live + HISTORY_MIN) {
         atomic_store_explicit(&t->image->head, head_of(half_of(head), count), memory_order_release);
     } else {
@@ -245,7 +248,7 @@ static void last_ones(const struct record *v, uint32_t n, uint32_t *table, uint3
 static int take(const struct record *r, struct hd_model *m, uint8_t owner)
 {
     if (r->kind == HD_OBJ_ADJ) {
-        struct hd_adj_value v = {.guard = r->guard,
+        struct hd_adj_value v = {.guard = (uint16_t)r->guard,
                                  .ifindex = r->ifindex,
                                  .mac = r->mac,
                                  .admitted = (r->flags & FLAG_ADMITTED) != 0,
@@ -254,25 +257,20 @@ static int take(const struct record *r, struct hd_model *m, uint8_t owner)
         return hd_model_adopt_adj(m, owner, r->adj, &v);
     }
     if (r->kind == HD_OBJ_GUARD) {
-        struct hd_guard_value v = {.adj = r->adj, .out = r->out};
+        struct hd_guard_value v = {.adj = r->adj, .out = r->out, .then = r->then};
         return hd_model_adopt_guard(m, owner, r->guard, &v);
     }
+    const struct hd_repair repair = {.guard = (uint16_t)r->guard, .then = r->then};
     if (r->kind == HD_OBJ_LABEL) {
-        struct hd_label_value v = {
-            .act = r->act, .adj = r->adj, .out = r->out, .guard = r->guard, .then = r->then};
+        struct hd_label_value v = {.act = r->act, .adj = r->adj, .out = r->out};
         struct hd_label key;
         memcpy(key.b, r->key, sizeof key.b);
-        return hd_model_adopt_label(m, owner, &key, &v);
+        return hd_model_adopt_label(m, owner, &key, &v, &repair);
     }
-    struct hd_route_value v = {.act = r->act,
-                               .mtu = r->mtu,
-                               .adj = r->adj,
-                               .out = r->out,
-                               .guard = r->guard,
-                               .then = r->then};
+    struct hd_route_value v = {.act = r->act, .mtu = r->mtu, .adj = r->adj, .out = r->out};
     struct hd_route_key key = {.len = r->len};
     memcpy(key.prefix.b, r->key, sizeof key.prefix.b);
-    return hd_model_adopt_route(m, owner, &key, &v);
+    return hd_model_adopt_route(m, owner, &key, &v, &repair);
 }
 
 static int take_all(const struct record *v, uint32_t n, struct hd_model *m, uint8_t owner)

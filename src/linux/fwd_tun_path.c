@@ -194,14 +194,15 @@ static bool find_egress(const struct hd_tun *t, uint32_t adj, struct leaving *l)
     return l->mtu != 0;
 }
 
-static bool take_guard(const struct hd_tun *t, uint32_t guard, const struct hd_label *then,
-                       struct leaving *l)
+static bool take_guard(const struct hd_tun *t, const struct hd_repair *r, struct leaving *l)
 {
-    const struct hd_guard *g = guard != 0 ? hd_model_guard(t->model, guard) : NULL;
-    if (g == NULL || !g->o.wanted || g->v.adj == 0 || !find_egress(t, g->v.adj, l) || l->to->down) {
+    const struct hd_guard *g = r->guard != 0 ? hd_model_guard(t->model, r->guard) : NULL;
+    bool carries = !hd_label_is_none(&r->then);
+    if (g == NULL || !g->o.wanted || g->v.adj == 0 || (carries && !hd_label_is_none(&g->v.then)) ||
+        !find_egress(t, g->v.adj, l) || l->to->down) {
         return false;
     }
-    l->carry = *then;
+    l->carry = carries ? r->then : g->v.then;
     l->label = g->v.out;
     l->repaired = l->encap = true;
     return true;
@@ -211,21 +212,19 @@ static bool take_guard(const struct hd_tun *t, uint32_t guard, const struct hd_l
  * The way round: the entry's own guard, with what it carries; else that of the adjacency, which
  * leads to the next node and carries the label that the packet would have had there.
  */
-static bool go_round(const struct hd_tun *t, uint32_t guard, const struct hd_label *then,
-                     struct leaving *l)
+static bool go_round(const struct hd_tun *t, const struct hd_repair *own, struct leaving *l)
 {
-    const struct hd_label next = l->label;
     const struct hd_adj *a = hd_model_adj(t->model, l->adj);
-    return take_guard(t, guard, then, l) ||
-           (l->encap && a != NULL && take_guard(t, a->v.guard, &next, l));
+    const struct hd_repair link = {.guard = a != NULL ? a->v.guard : 0, .then = l->label};
+    return take_guard(t, own, l) || (l->encap && take_guard(t, &link, l));
 }
 
 /*
  * Finds the egress of l->adj for the packet whose header at `at` counts, or the way round it; false
  * when the packet was dropped. `own`: the label is one that we would give it.
  */
-static bool find_leaving(struct hd_tun *t, uint32_t guard, const struct hd_label *then,
-                         struct leaving *l, const struct hd_tun_packet *p, uint32_t at, bool own)
+static bool find_leaving(struct hd_tun *t, uint16_t repair, struct leaving *l,
+                         const struct hd_tun_packet *p, uint32_t at, bool own)
 {
     struct hd_in_report r = {.kind = HD_REPORT_EGRESS_DEAD, .adj = l->adj};
     if (!find_egress(t, l->adj, l)) {
@@ -238,12 +237,13 @@ static bool find_leaving(struct hd_tun *t, uint32_t guard, const struct hd_label
     if (own && l->encap) {
         r.label = l->label;
     }
-    /* A packet that comes from kira0 has no outer header yet, which could bear a mark. */
-    if ((at != 0 || !own) && is_repaired(p->bytes)) {
+    /* Of one that goes on over another path the mark ends here: it is nearer to its destination. */
+    if (!own && is_repaired(p->bytes)) {
         refuse(t, HD_TUN_DROP_REPAIRED, &r, no_error, p, at);
         return false;
     }
-    if (!go_round(t, guard, then, l)) {
+    const struct hd_repair way = hd_model_repair(t->model, repair);
+    if (!go_round(t, &way, l)) {
         refuse(t, HD_TUN_DROP_EGRESS_DEAD, &r, no_error, p, at);
         return false;
     }
@@ -262,7 +262,7 @@ static bool check_onward(struct hd_tun *t, const struct hd_route_entry *route, s
 {
     *l = (struct leaving){
         .adj = route->v.adj, .encap = route->v.act == HD_ROUTE_ENCAP, .label = route->v.out};
-    if (!find_leaving(t, route->v.guard, &route->v.then, l, p, at, true)) {
+    if (!find_leaving(t, route->repair, l, p, at, true)) {
         return false;
     }
     uint32_t mtu = l->encap ? l->mtu - HD_ENCAP_BYTES : l->mtu;
@@ -378,6 +378,7 @@ static void onward(struct hd_tun *t, const struct hd_route_entry *route, const s
         return;
     }
     memcpy(p->bytes + AT_SOURCE, t->own.b, sizeof t->own.b);
+    p->bytes[1] &= (uint8_t)~HD_TUN_MARK;
     write_outer(t, p->bytes, &out);
     p->bytes[AT_HOP_LIMIT] = HD_TUN_HOP_LIMIT;
     inner[AT_HOP_LIMIT]--;
@@ -438,7 +439,7 @@ static void swap(struct hd_tun *t, const struct hd_label_entry *l, struct hd_tun
         refuse_plainly(t, HD_TUN_DROP_HOP_LIMIT, TIME_EXCEEDED, p, 0);
         return;
     }
-    if (!find_leaving(t, l->v.guard, &l->v.then, &out, p, 0, false)) {
+    if (!find_leaving(t, l->repair, &out, p, 0, false)) {
         return;
     }
     if (hd_tun_wire_len(p) > out.mtu) {

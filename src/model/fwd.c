@@ -37,9 +37,27 @@ static enum hd_object_kind queue_kind(unsigned number)
                                  (number < HD_OBJ_KINDS ? number : 2 * HD_OBJ_KINDS - 1 - number));
 }
 
+static struct hd_change_queue *queue_at(struct hd_model *m, unsigned number)
+{
+    static const uint8_t place[2 * HD_OBJ_KINDS] = {0, 0, 1, 2, 3, 4, 0, 5};
+
+    if (queue_kind(number) != HD_OBJ_GUARD)
+        return &m->queue[place[number]];
+    if (m->guards == NULL)
+        return NULL;
+    return number < HD_OBJ_KINDS ? &m->guards->set : &m->guards->del;
+}
+
+const struct hd_change_queue *hd_model_queue(const struct hd_model *m, unsigned number,
+                                             enum hd_object_kind *kind)
+{
+    *kind = queue_kind(number);
+    return queue_at((struct hd_model *)m, number);
+}
+
 static void enqueue(struct hd_model *m, enum hd_object_kind kind, uint32_t index, bool del)
 {
-    struct hd_change_queue *q = &m->queue[queue_number(kind, del)];
+    struct hd_change_queue *q = queue_at(m, queue_number(kind, del));
     struct hd_object *o = hd_object_at(m, kind, index);
 
     HD_ASSERT(!o->queued);
@@ -58,7 +76,7 @@ static void enqueue(struct hd_model *m, enum hd_object_kind kind, uint32_t index
 static void dequeue(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
 {
     struct hd_object *o = hd_object_at(m, kind, index);
-    struct hd_change_queue *q = &m->queue[queue_number(kind, o->queued_del)];
+    struct hd_change_queue *q = queue_at(m, queue_number(kind, o->queued_del));
 
     HD_ASSERT(o->queued && m->queued > 0);
     if (o->prev != 0)
@@ -122,8 +140,9 @@ void hd_object_unwant(struct hd_model *m, enum hd_object_kind kind, uint32_t ind
 
 bool hd_model_pull(struct hd_model *m, struct hd_change *c)
 {
-    for (unsigned i = 0; i < HD_ARRAY_LEN(m->queue); i++) {
-        uint32_t index = m->queue[i].head;
+    for (unsigned i = 0; i < 2 * HD_OBJ_KINDS; i++) {
+        const struct hd_change_queue *q = queue_at(m, i);
+        uint32_t index = q != NULL ? q->head : 0;
         if (index == 0)
             continue;
         enum hd_object_kind kind = queue_kind(i);
@@ -208,7 +227,7 @@ static uint32_t table_len(const struct hd_model *m, enum hd_object_kind kind)
     case HD_OBJ_ADJ:
         return m->adjs.len;
     case HD_OBJ_GUARD:
-        return m->guards.len;
+        return m->guards != NULL ? m->guards->v.len : 0;
     case HD_OBJ_LABEL:
         return m->labels.len;
     case HD_OBJ_ROUTE:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects of the forwarding model: four vectors with free lists, an index for labels and one for
- * routes. Entry 0 is unused in all four, so that 0 can mean "none".
+ * Objects of the forwarding model: vectors with free lists, an index for labels and one for
+ * routes. Entry 0 is unused in all of them, so that 0 can mean "none". What is special about guards
+ * is in fwd_guards.c.
  *
  * The indices find an entry by a salted hash of its key. Labels come and go by hundreds while a
  * network finds itself and few stay: tables that have become sparse are packed when nothing is on
@@ -24,7 +25,6 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
     m->pool = pool;
     m->salt = salt;
     m->adj_free.limit = HD_ADJS_MAX_DEFAULT;
-    m->guard_free.limit = HD_GUARDS_MAX_DEFAULT;
     m->label_free.limit = HD_LABELS_MAX_DEFAULT;
     m->route_free.limit = HD_ROUTES_MAX_DEFAULT;
     return 0;
@@ -33,7 +33,7 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
 void hd_model_free(struct hd_model *m)
 {
     hd_vec_free(m->pool, &m->adjs);
-    hd_vec_free(m->pool, &m->guards);
+    hd_guards_free(m);
     hd_vec_free(m->pool, &m->labels);
     hd_vec_free(m->pool, &m->routes);
     hd_index_free(&m->label_index, m->pool);
@@ -49,8 +49,8 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
         HD_ASSERT(index < m->adjs.len);
         return &m->adjs.v[index].o;
     case HD_OBJ_GUARD:
-        HD_ASSERT(index < m->guards.len);
-        return &m->guards.v[index].o;
+        HD_ASSERT(m->guards != NULL && index < m->guards->v.len);
+        return &m->guards->v.v[index].o;
     case HD_OBJ_LABEL:
         HD_ASSERT(index < m->labels.len);
         return &m->labels.v[index].o;
@@ -64,7 +64,7 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
 static struct hd_table_free *table_free(struct hd_model *m, enum hd_object_kind kind)
 {
     return kind == HD_OBJ_ADJ     ? &m->adj_free
-           : kind == HD_OBJ_GUARD ? &m->guard_free
+           : kind == HD_OBJ_GUARD ? &m->guards->free
            : kind == HD_OBJ_LABEL ? &m->label_free
                                   : &m->route_free;
 }
@@ -81,9 +81,9 @@ static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t w
             m->adjs.len = want;
         return error;
     case HD_OBJ_GUARD:
-        error = hd_vec_reserve(m->pool, &m->guards, want);
+        error = hd_vec_reserve(m->pool, &m->guards->v, want);
         if (error == 0)
-            m->guards.len = want;
+            m->guards->v.len = want;
         return error;
     case HD_OBJ_LABEL:
         error = hd_vec_reserve(m->pool, &m->labels, want);
@@ -99,8 +99,7 @@ static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t w
     return HD_EINVAL;
 }
 
-/* A fresh slot: its index (> 0) or an hd_error. */
-static int slot_take(struct hd_model *m, enum hd_object_kind kind, uint32_t len)
+int hd_slot_take(struct hd_model *m, enum hd_object_kind kind, uint32_t len)
 {
     struct hd_table_free *f = table_free(m, kind);
     uint32_t index = f->head;
@@ -132,12 +131,14 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
         memset(&m->adjs.v[index], 0, sizeof m->adjs.v[index]);
         break;
     case HD_OBJ_GUARD:
-        memset(&m->guards.v[index], 0, sizeof m->guards.v[index]);
+        memset(&m->guards->v.v[index], 0, sizeof m->guards->v.v[index]);
         break;
     case HD_OBJ_LABEL:
+        hd_repair_drop(m, &m->labels.v[index].repair);
         memset(&m->labels.v[index], 0, sizeof m->labels.v[index]);
         break;
     case HD_OBJ_ROUTE:
+        hd_repair_drop(m, &m->routes.v[index].repair);
         memset(&m->routes.v[index], 0, sizeof m->routes.v[index]);
         break;
     }
@@ -153,7 +154,7 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
  * Tells a driver that asked which value is in the data plane, or on its way there, when another
  * takes its place. One that was never pulled is of no interest: the driver has not seen it.
  */
-static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+void hd_object_tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
 {
     const struct hd_object *o = hd_object_at(m, kind, index);
     struct hd_model_old_list *list = m->old;
@@ -170,11 +171,14 @@ static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t inde
     if (kind == HD_OBJ_ADJ)
         old->v.adj = m->adjs.v[index].v;
     else if (kind == HD_OBJ_GUARD)
-        old->v.guard = m->guards.v[index].v;
-    else if (kind == HD_OBJ_LABEL)
+        old->v.guard = m->guards->v.v[index].v;
+    else if (kind == HD_OBJ_LABEL) {
         old->v.label = m->labels.v[index].v;
-    else
+        old->repair = hd_model_repair(m, m->labels.v[index].repair);
+    } else {
         old->v.route = m->routes.v[index].v;
+        old->repair = hd_model_repair(m, m->routes.v[index].repair);
+    }
 }
 
 static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_value *b)
@@ -186,7 +190,7 @@ static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_va
 
 int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct hd_adj_value *v)
 {
-    int index = slot_take(m, HD_OBJ_ADJ, m->adjs.len);
+    int index = hd_slot_take(m, HD_OBJ_ADJ, m->adjs.len);
 
     if (index < 0)
         return index;
@@ -202,7 +206,7 @@ void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_valu
     bool changed = !adj_value_equal(&a->v, v);
 
     if (changed)
-        tell_old(m, HD_OBJ_ADJ, adj);
+        hd_object_tell_old(m, HD_OBJ_ADJ, adj);
     a->v = *v;
     hd_object_want(m, HD_OBJ_ADJ, adj, a->o.owner, changed);
 }
@@ -229,49 +233,11 @@ uint32_t hd_model_adj_adopted(const struct hd_model *m, uint32_t ifindex,
     return 0;
 }
 
-/* --- guards ---------------------------------------------------------------------------------- */
-
-int hd_model_guard_add(struct hd_model *m, uint8_t owner, const struct hd_guard_value *v)
-{
-    int index = slot_take(m, HD_OBJ_GUARD, m->guards.len);
-
-    if (index < 0)
-        return index;
-    m->guards.v[index].v = *v;
-    hd_object_want(m, HD_OBJ_GUARD, (uint32_t)index, owner, true);
-    return index;
-}
-
-void hd_model_guard_set(struct hd_model *m, uint32_t guard, const struct hd_guard_value *v)
-{
-    HD_ASSERT(guard > 0 && guard < m->guards.len && m->guards.v[guard].o.wanted);
-    struct hd_guard *g = &m->guards.v[guard];
-    bool changed = g->v.adj != v->adj || memcmp(&g->v.out, &v->out, sizeof v->out) != 0;
-
-    if (changed)
-        tell_old(m, HD_OBJ_GUARD, guard);
-    g->v = *v;
-    hd_object_want(m, HD_OBJ_GUARD, guard, g->o.owner, changed);
-}
-
-void hd_model_guard_del(struct hd_model *m, uint32_t guard)
-{
-    if (guard > 0 && guard < m->guards.len)
-        hd_object_unwant(m, HD_OBJ_GUARD, guard);
-}
-
-const struct hd_guard *hd_model_guard(const struct hd_model *m, uint32_t guard)
-{
-    return guard < m->guards.len && m->guards.v[guard].o.in_use ? &m->guards.v[guard] : NULL;
-}
-
 /* --- labels ---------------------------------------------------------------------------------- */
 
 static bool label_value_equal(const struct hd_label_value *a, const struct hd_label_value *b)
 {
-    return a->act == b->act && a->adj == b->adj && a->guard == b->guard &&
-           memcmp(&a->out, &b->out, sizeof a->out) == 0 &&
-           memcmp(&a->then, &b->then, sizeof a->then) == 0;
+    return a->act == b->act && a->adj == b->adj && memcmp(&a->out, &b->out, sizeof a->out) == 0;
 }
 
 static uint32_t label_hash(const struct hd_model *m, const struct hd_label *key)
@@ -298,7 +264,7 @@ static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key)
 /* Makes the slot of a new key: its index or an hd_error. */
 static int label_new(struct hd_model *m, const struct hd_label *key)
 {
-    int index = slot_take(m, HD_OBJ_LABEL, m->labels.len);
+    int index = hd_slot_take(m, HD_OBJ_LABEL, m->labels.len);
 
     if (index < 0)
         return index;
@@ -325,12 +291,14 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
     } else {
         changed = !label_value_equal(&m->labels.v[index].v, v);
         if (changed)
-            tell_old(m, HD_OBJ_LABEL, index);
+            hd_object_tell_old(m, HD_OBJ_LABEL, index);
     }
     struct hd_label_entry *e = &m->labels.v[index];
-    if (!e->o.wanted) { /* the words belong to the owner before */
+    if (!e->o.wanted) { /* all this belongs to the owner before */
         e->owner_word = 0;
         e->until_s = 0;
+        changed = changed || e->repair != 0;
+        hd_repair_drop(m, &e->repair);
     }
     e->v = *v;
     hd_object_want(m, HD_OBJ_LABEL, index, owner, changed);
@@ -356,9 +324,8 @@ void hd_model_label_del(struct hd_model *m, const struct hd_label *key)
 
 bool hd_route_value_equal(const struct hd_route_value *a, const struct hd_route_value *b)
 {
-    return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj && a->guard == b->guard &&
-           memcmp(&a->out, &b->out, sizeof a->out) == 0 &&
-           memcmp(&a->then, &b->then, sizeof a->then) == 0;
+    return a->act == b->act && a->mtu == b->mtu && a->adj == b->adj &&
+           memcmp(&a->out, &b->out, sizeof a->out) == 0;
 }
 
 /* A prefix of an address: the bits past len are zero. */
@@ -401,7 +368,7 @@ static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *
 
 static int route_new(struct hd_model *m, const struct hd_route_key *key)
 {
-    int index = slot_take(m, HD_OBJ_ROUTE, m->routes.len);
+    int index = hd_slot_take(m, HD_OBJ_ROUTE, m->routes.len);
 
     if (index < 0)
         return index;
@@ -430,9 +397,13 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
     } else {
         changed = !hd_route_value_equal(&m->routes.v[index].v, v);
         if (changed)
-            tell_old(m, HD_OBJ_ROUTE, index);
+            hd_object_tell_old(m, HD_OBJ_ROUTE, index);
     }
     struct hd_route_entry *e = &m->routes.v[index];
+    if (!e->o.wanted) {
+        changed = changed || e->repair != 0;
+        hd_repair_drop(m, &e->repair);
+    }
     e->v = *v;
     hd_object_want(m, HD_OBJ_ROUTE, index, owner, changed);
     return 0;
@@ -477,12 +448,12 @@ const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
 #define SPARSE_MIN 32u /* entries below which a table stays as it is */
 
 /*
- * Is a third of the table's memory empty, and some entries more? What has just been packed is not,
- * although its block was rounded up, and a quarter of it has to go before it is again.
+ * Some entries and a third of the memory. What has just been packed is not sparse, although its
+ * block was rounded up, and a quarter of it has to go before it is again.
  */
-static bool sparse(const struct hd_table_free *f, uint32_t cap)
+bool hd_table_is_sparse(uint32_t live, uint32_t cap)
 {
-    return cap > SPARSE_MIN && (uint64_t)f->live + f->live / 2 + SPARSE_MIN / 2 < cap;
+    return cap > SPARSE_MIN && (uint64_t)live + live / 2 + SPARSE_MIN / 2 < cap;
 }
 
 static uint32_t packed_len(const struct hd_table_free *f)
@@ -531,10 +502,11 @@ static void pack_routes(struct hd_model *m)
 
 void hd_tables_pack(struct hd_model *m)
 {
-    if (sparse(&m->label_free, m->labels.cap))
+    if (hd_table_is_sparse(m->label_free.live, m->labels.cap))
         pack_labels(m);
-    if (sparse(&m->route_free, m->routes.cap))
+    if (hd_table_is_sparse(m->route_free.live, m->routes.cap))
         pack_routes(m);
+    hd_repairs_pack(m);
 }
 
 /* --- leaving and adopting -------------------------------------------------------------------- */
@@ -552,14 +524,13 @@ void hd_object_forget(struct hd_model *m, enum hd_object_kind kind, uint32_t ind
     slot_release(m, kind, index);
 }
 
-static void adopt(struct hd_object *o, uint8_t owner)
+void hd_object_adopt(struct hd_object *o, uint8_t owner)
 {
     o->owner = owner;
     o->wanted = o->installed = o->present = o->adopted = 1;
 }
 
-/* Takes a certain free slot of adjacencies or guards; those the table grows by become free. */
-static int slot_take_at(struct hd_model *m, enum hd_object_kind kind, uint32_t len, uint32_t index)
+int hd_slot_take_at(struct hd_model *m, enum hd_object_kind kind, uint32_t len, uint32_t index)
 {
     struct hd_table_free *f = table_free(m, kind);
 
@@ -593,29 +564,16 @@ int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
 {
     if (adj == 0)
         return HD_EINVAL;
-    int error = slot_take_at(m, HD_OBJ_ADJ, m->adjs.len, adj);
+    int error = hd_slot_take_at(m, HD_OBJ_ADJ, m->adjs.len, adj);
     if (error != 0)
         return error;
     m->adjs.v[adj].v = *v;
-    adopt(&m->adjs.v[adj].o, owner);
-    return 0;
-}
-
-int hd_model_adopt_guard(struct hd_model *m, uint8_t owner, uint32_t guard,
-                         const struct hd_guard_value *v)
-{
-    if (guard == 0)
-        return HD_EINVAL;
-    int error = slot_take_at(m, HD_OBJ_GUARD, m->guards.len, guard);
-    if (error != 0)
-        return error;
-    m->guards.v[guard].v = *v;
-    adopt(&m->guards.v[guard].o, owner);
+    hd_object_adopt(&m->adjs.v[adj].o, owner);
     return 0;
 }
 
 int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
-                         const struct hd_label_value *v)
+                         const struct hd_label_value *v, const struct hd_repair *r)
 {
     if (label_slot(m, key) != 0)
         return HD_EEXIST;
@@ -623,12 +581,12 @@ int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_labe
     if (index < 0)
         return index;
     m->labels.v[index].v = *v;
-    adopt(&m->labels.v[index].o, owner);
-    return 0;
+    hd_object_adopt(&m->labels.v[index].o, owner);
+    return hd_repair_set(m, &m->labels.v[index].repair, r);
 }
 
 int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_route_key *key,
-                         const struct hd_route_value *v)
+                         const struct hd_route_value *v, const struct hd_repair *r)
 {
     struct hd_route_key k = route_key(&key->prefix, key->len);
 
@@ -638,6 +596,6 @@ int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_rout
     if (index < 0)
         return index;
     m->routes.v[index].v = *v;
-    adopt(&m->routes.v[index].o, owner);
-    return 0;
+    hd_object_adopt(&m->routes.v[index].o, owner);
+    return hd_repair_set(m, &m->routes.v[index].repair, r);
 }

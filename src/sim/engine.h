@@ -126,11 +126,22 @@ struct held { /* a send that waits for a generation */
     struct hd_effect *effect; /* malloc'ed, with payload */
 };
 
+/* What is in force of a label or a route. */
+struct force_label {
+    struct hd_label_value v;
+    struct hd_repair repair;
+};
+
+struct force_route {
+    struct hd_route_value v;
+    struct hd_repair repair;
+};
+
 union object_value {
     struct hd_adj_value adj;
     struct hd_guard_value guard;
-    struct hd_label_value label;
-    struct hd_route_value route;
+    struct force_label label;
+    struct force_route route;
 };
 
 /*
@@ -411,9 +422,9 @@ void install_now(struct worker *w, struct node *n);
 void install_drop(struct worker *w, struct node *n);
 bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v);
 bool force_guard(const struct node *n, uint32_t guard, struct hd_guard_value *v);
-bool force_label(const struct node *n, const struct hd_label *key, struct hd_label_value *v,
+bool force_label(const struct node *n, const struct hd_label *key, struct force_label *v,
                  uint32_t *index);
-bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_value *v);
+bool force_route(const struct node *n, const struct hd_ip6 *to, struct force_route *v);
 
 /* link.c */
 void link_make_values(struct hd_sim *s, uint32_t link, const struct hd_scenario_link *values);

@@ -79,32 +79,24 @@ static struct end *alive(struct hd_sim *s, uint32_t node, uint32_t adj, struct h
     return e;
 }
 
-/* What a packet does that a label or a route sends over `adj`: where its guards are. */
-struct hop {
-    uint32_t adj, guard;
-    const struct hd_label *then;
-};
-
 /*
  * Puts a packet on the way round (doc/decisions/0026): with the guard of its entry, else with that
  * of the adjacency, which leads to the next node and carries the label that it has.
  */
-static struct end *repair(struct hd_sim *s, uint32_t node, struct packet *p, const struct hop *h,
-                          struct hd_adj_value *v, struct step *out)
+static struct end *repair(struct hd_sim *s, uint32_t node, struct packet *p,
+                          const struct hd_repair *own, struct hd_adj_value *v, struct step *out)
 {
     struct node *n = &s->nodes[node];
     struct hd_adj_value first;
-    const struct hd_label next = p->label;
-    const struct {
-        uint32_t guard;
-        const struct hd_label *then;
-    } tries[] = {{h->guard, h->then},
-                 {force_adj(n, h->adj, &first) && p->encap ? first.guard : 0, &next}};
+    const struct hd_repair tries[] = {
+        *own,
+        {.then = p->label, .guard = force_adj(n, out->adj, &first) && p->encap ? first.guard : 0}};
     for (unsigned i = 0; i < HD_ARRAY_LEN(tries) && !p->marked; i++) {
         struct hd_guard_value g;
         struct end *e;
+        bool none = hd_label_is_none(&tries[i].then);
         if (tries[i].guard == 0 || !force_guard(n, tries[i].guard, &g) || g.adj == 0 ||
-            (e = alive(s, node, g.adj, v)) == NULL)
+            (!none && !hd_label_is_none(&g.then)) || (e = alive(s, node, g.adj, v)) == NULL)
             continue;
         if (!p->encap) {
             p->outer_hops = HOP_LIMIT;
@@ -112,22 +104,22 @@ static struct end *repair(struct hd_sim *s, uint32_t node, struct packet *p, con
             out->pushed = true;
         }
         p->encap = p->marked = out->repaired = true;
-        p->carries = !hd_label_is_none(tries[i].then);
-        p->carry = *tries[i].then;
+        p->carry = none ? g.then : tries[i].then;
+        p->carries = !hd_label_is_none(&p->carry);
         p->label = g.out;
         return e;
     }
     return NULL;
 }
 
-static void leave(struct hd_sim *s, uint32_t node, struct packet *p, const struct hop *h,
-                  struct step *out)
+static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj,
+                  const struct hd_repair *own, struct step *out)
 {
     struct hd_adj_value v;
-    out->adj = h->adj;
+    out->adj = adj;
     out->fate = HD_SIM_EGRESS_DEAD;
-    struct end *e = alive(s, node, h->adj, &v);
-    if (e == NULL && (e = repair(s, node, p, h, &v, out)) == NULL)
+    struct end *e = alive(s, node, adj, &v);
+    if (e == NULL && (e = repair(s, node, p, own, &v, out)) == NULL)
         return;
     struct hd_mac mac = sim_mac(sim_peer(s, e));
     if (!hd_mac_equal(&v.mac, &mac)) {
@@ -147,16 +139,15 @@ static void leave(struct hd_sim *s, uint32_t node, struct packet *p, const struc
 }
 
 static void swap_label(struct hd_sim *s, uint32_t node, struct packet *p,
-                       const struct hd_label_value *v, struct step *out)
+                       const struct force_label *l, struct step *out)
 {
-    const struct hop h = {v->adj, v->guard, &v->then};
     if (p->outer_hops <= 1) {
         out->fate = HD_SIM_HOP_LIMIT;
         return;
     }
     p->outer_hops--;
-    p->label = v->out;
-    leave(s, node, p, &h, out);
+    p->label = l->v.out;
+    leave(s, node, p, l->v.adj, &l->repair, out);
 }
 
 /* Overlay stages have to come closer to the destination: the measure that forbids loops. */
@@ -172,16 +163,17 @@ static void count_stage(struct hd_sim *s, uint32_t node, struct packet *p)
 
 static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step *out)
 {
-    struct hd_route_value r;
-    if (!force_route(&s->nodes[node], &p->to, &r)) {
+    struct force_route found;
+    const struct hd_route_value *r = &found.v;
+    if (!force_route(&s->nodes[node], &p->to, &found)) {
         out->fate = HD_SIM_NO_ROUTE;
         return;
     }
-    if (r.act == HD_ROUTE_LOCAL) {
+    if (r->act == HD_ROUTE_LOCAL) {
         out->fate = HD_SIM_ARRIVED;
         return;
     }
-    if (r.act == HD_ROUTE_UNREACHABLE) {
+    if (r->act == HD_ROUTE_UNREACHABLE) {
         out->fate = HD_SIM_UNREACHABLE;
         return;
     }
@@ -193,19 +185,18 @@ static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step
         p->inner_hops--;
     }
     count_stage(s, node, p);
-    if (r.act == HD_ROUTE_ENCAP) {
+    if (r->act == HD_ROUTE_ENCAP) {
         p->encap = true;
-        p->label = out->label = r.out;
+        p->label = out->label = r->out;
         p->outer_hops = HOP_LIMIT;
         out->pushed = true;
-        if (r.mtu != 0 && p->size > r.mtu) {
+        if (r->mtu != 0 && p->size > r->mtu) {
             out->fate = HD_SIM_TOO_BIG;
-            out->value = r.mtu;
+            out->value = r->mtu;
             return;
         }
     }
-    const struct hop h = {r.adj, r.guard, &r.then};
-    leave(s, node, p, &h, out);
+    leave(s, node, p, r->adj, &found.repair, out);
 }
 
 /* in: the end it came by, NULL at its source. Changes the packet as the node would. */
@@ -226,23 +217,23 @@ void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct p
         }
     }
     if (p->encap) {
-        struct hd_label_value v;
-        bool known = force_label(n, &p->label, &v, &out->label_index);
-        if (known && v.act == HD_LABEL_DECAP && p->carries) { /* the way round ends here */
+        struct force_label l;
+        bool known = force_label(n, &p->label, &l, &out->label_index);
+        if (known && l.v.act == HD_LABEL_DECAP && p->carries) { /* the way round ends here */
             p->carries = false;
             p->outer_source = node;
             p->label = out->label = p->carry;
-            known = force_label(n, &p->label, &v, &out->label_index);
+            known = force_label(n, &p->label, &l, &out->label_index);
         }
         if (!known) {
             out->fate = HD_SIM_LABEL_UNKNOWN;
             return;
         }
-        if (v.act == HD_LABEL_SWAP) {
-            swap_label(s, node, p, &v, out);
+        if (l.v.act == HD_LABEL_SWAP) {
+            swap_label(s, node, p, &l, out);
             return;
         }
-        p->encap = false;
+        p->encap = p->marked = false; /* nearer to its destination, it may be repaired again */
     }
     route(s, node, p, out);
 }

@@ -384,6 +384,18 @@ static hd_node kira_adj_node(struct kira *k, uint32_t adj)
     return 0;
 }
 
+/* Round its first link, and round its first node. */
+static void kira_contact_guards_used(struct kira_call *x, const struct kira_contact *p)
+{
+    hd_node path[HD_KIRA_PATH_MAX];
+    uint32_t len = p->active == 0 ? 0 : kira_path_read(x->k, p->active, path);
+
+    if (len > 0)
+        kira_guard_used(x, path[0], 0);
+    if (len > 1)
+        kira_guard_used(x, path[0], path[1]);
+}
+
 /* A destination with traffic: contact on demand where there is none, search where it is lost. */
 static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
 {
@@ -400,6 +412,7 @@ static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
     if (p != NULL) {
         bool was = kira_contact_in_use(x, p);
         p->used_s = kira_seconds(k, x->c->now);
+        kira_contact_guards_used(x, p);
         if (!was)
             kira_contact_dirty(x, p); /* its explicit path may have to be set up */
         if (p->state == HD_KIRA_CONTACT_SEARCHING || p->state == HD_KIRA_CONTACT_INVALID)

@@ -12,9 +12,13 @@
  * path ends at Y or Z nothing is carried, and any KIRA node will do.
  *
  * A way comes from one search over all known links (map.c). Up to three nodes long its labels exist
- * everywhere by precomputation; a longer one is set up by a probe and refreshed like a path. If no
- * way is known, the target is asked for by a FindNodeReq through contacts that are reached without
- * Y: the answer's own route is a way already, and its entries are links to search over again.
+ * everywhere by precomputation. One of up to five can be walked in two parts: to a node in its
+ * middle, with the label of the other part carried; that serves what ends where the way does. The
+ * whole of a longer way is set up by a probe and refreshed like a path, which costs labels in
+ * other nodes. So it is done round links, of which there are few, and round nodes only for paths
+ * whose packets are seen. If no way is known, the target is asked for by a
+ * FindNodeReq through contacts that are reached without Y: the answer's own route is a way already,
+ * and its entries are links to search over again.
  *
  * Loops cannot arise: see the record. Storms neither: changes are gathered for a while, a pass is
  * background work in slices, a way that still stands is kept although a shorter one is known, and
@@ -69,7 +73,7 @@ static struct kira_guard *kira_guard_new(struct kira_call *x, hd_node y, hd_node
     int made = hd_model_guard_add(x->c->model, x->c->core, &none);
     if (made < 0)
         goto no_memory;
-    fresh.guard = (uint32_t)made;
+    fresh.guard = (uint16_t)made;
     k->guards.v[k->guards.len] = fresh;
     if (hd_index_add(&k->guard_index, x->c->pool, k->guards.len, kira_guard_hash, k) != 0)
         goto no_index;
@@ -83,7 +87,7 @@ no_memory:
     return NULL;
 }
 
-uint32_t kira_guard_of(struct kira_call *x, hd_node y, hd_node z)
+uint16_t kira_guard_of(struct kira_call *x, hd_node y, hd_node z)
 {
     struct kira *k = x->k;
 
@@ -97,7 +101,7 @@ uint32_t kira_guard_of(struct kira_call *x, hd_node y, hd_node z)
     return g == NULL ? 0 : g->guard;
 }
 
-uint32_t kira_guard_behind(struct kira_call *x, hd_node y, hd_node z, bool ends)
+uint16_t kira_guard_behind(struct kira_call *x, hd_node y, hd_node z, bool ends)
 {
     struct kira *k = x->k;
 
@@ -106,13 +110,29 @@ uint32_t kira_guard_behind(struct kira_call *x, hd_node y, hd_node z, bool ends)
     return kira_guard_of(x, y, z);
 }
 
-/* Nodes that put a carried label back; of others only the path's end can be at a guard's end. */
+void kira_label_guard(struct kira_call *x, struct hd_label_entry *e, uint16_t guard,
+                      const struct hd_label *then)
+{
+    struct hd_repair r = {.guard = guard};
+
+    if (then != NULL)
+        r.then = *then;
+    if (hd_model_label_repair(x->c->model, e, &r) != 0)
+        kira_no_memory(x); /* that of the adjacency has to do */
+}
+
+/*
+ * Does a node put a carried label back? One that has not said so yet is taken for what all are that
+ * have; a packet would be lost that is lost without a guard.
+ */
 bool kira_can_carry(struct kira *k, hd_node node)
 {
     const struct kira_uln *u = kira_uln_find(k, node);
     const struct kira_vicinity *v = u == NULL ? kira_vicinity_find(k, node) : NULL;
 
-    return u != NULL ? (u->capabilities & HD_KIRA_CAN_CARRY) != 0 : v != NULL && v->can_carry;
+    if (u != NULL)
+        return (u->capabilities & HD_KIRA_CAN_CARRY) != 0;
+    return v != NULL && v->synched_once ? v->can_carry : !k->some_cannot;
 }
 
 /* --- the model ----------------------------------------------------------------------------------
@@ -142,6 +162,11 @@ static const struct kira_link *kira_guard_link(struct kira *k, hd_node first, ui
     return NULL;
 }
 
+static bool kira_guard_stands(const struct kira_guard *g)
+{
+    return g->state == KIRA_GUARD_READY || g->mid != 0;
+}
+
 /* Brings the model's object into line with the way that is in use. */
 static void kira_guard_write(struct kira_call *x, const struct kira_guard *g)
 {
@@ -150,13 +175,16 @@ static void kira_guard_write(struct kira_call *x, const struct kira_guard *g)
     struct hd_guard_value v = {0};
     hd_node path[HD_KIRA_PATH_MAX];
 
-    if (g->state == KIRA_GUARD_READY && y != NULL) {
+    if (kira_guard_stands(g) && y != NULL) {
         uint32_t len = kira_path_read(k, g->path, path);
         const struct kira_link *l = kira_guard_link(k, path[0], kira_guarded_interface(y));
+        bool whole = g->state == KIRA_GUARD_READY;
         if (l != NULL) {
             v.adj = l->adj;
-            v.out = kira_label(x, path, len);
+            v.out = kira_label(x, path, whole ? len : g->mid);
         }
+        if (l != NULL && !whole)
+            v.then = kira_label(x, path + g->mid - 1, len - g->mid + 1);
     }
     hd_model_guard_set(x->c->model, g->guard, &v);
 }
@@ -169,16 +197,24 @@ void kira_guards_moved(struct kira_call *x, uint32_t adj)
             kira_guard_write(x, &x->k->guards.v[i]);
 }
 
+/* Its labels in other nodes are refreshed no more. */
+static void kira_guard_give_up(struct kira_call *x, struct kira_guard *g)
+{
+    if (!g->set_up)
+        return;
+    x->k->guards_set_up--;
+    g->set_up = false;
+    g->state = KIRA_GUARD_NONE;
+}
+
 static void kira_guard_clear(struct kira_call *x, struct kira_guard *g)
 {
-    if (g->state == KIRA_GUARD_READY)
+    if (kira_guard_stands(g))
         kira_count(x, KIRA_N_GUARD_LOST);
+    kira_guard_give_up(x, g);
     kira_path_release(x->k, g->path);
-    if (g->set_up)
-        x->k->guards_set_up--;
     g->path = 0;
-    g->len = 0;
-    g->set_up = false;
+    g->len = g->mid = 0;
     g->state = KIRA_GUARD_NONE;
     kira_guard_write(x, g);
 }
@@ -249,34 +285,78 @@ static bool kira_guard_probe(struct kira_call *x, const struct kira_guard *g)
     return true;
 }
 
-/* A way that was found. A free one is in force at once. */
+/* Where a way can be parted so that both labels exist: nodes up to there, 0: nowhere. */
+static uint8_t kira_way_middle(struct kira *k, const hd_node *path, uint32_t len)
+{
+    for (uint8_t mid = 1; mid <= HD_KIRA_NO_SETUP_LEN && mid < len; mid++)
+        if (kira_can_carry(k, path[mid - 1]) && kira_way_is_free(k, path, mid) &&
+            len - mid + 1 <= HD_KIRA_NO_SETUP_LEN &&
+            kira_way_is_free(k, path + mid - 1, len - mid + 1))
+            return mid;
+    return 0;
+}
+
+static bool kira_guard_is_used(const struct kira_call *x, const struct kira_guard *g)
+{
+    return g->used_s != 0 && kira_seconds_since(x->k, x->c->now, g->used_s) < HD_KIRA_GUARD_USE;
+}
+
+/* Is it worth labels in other nodes? A link always, a node for those whose packets are seen. */
+static bool kira_guard_is_worth(struct kira_call *x, const struct kira_guard *g)
+{
+    struct kira *k = x->k;
+
+    if (g->mid != 0 && !kira_can_carry(k, kira_guard_target(g)))
+        return false; /* nothing goes on from there */
+    return g->z == 0 || kira_guard_is_used(x, g);
+}
+
+static void kira_guard_set_up(struct kira_call *x, struct kira_guard *g)
+{
+    struct kira *k = x->k;
+
+    if (g->state != KIRA_GUARD_NONE || g->path == 0 || k->guards_set_up >= HD_KIRA_GUARD_SETUPS ||
+        !kira_guard_is_worth(x, g) || !kira_guard_may(x, g) || !kira_guard_probe(x, g))
+        return;
+    g->set_up = true;
+    g->state = KIRA_GUARD_PROBING;
+    k->guards_set_up++;
+    kira_count(x, KIRA_N_GUARD_SET_UP);
+}
+
+/* A way that was found. What needs no set-up is in force at once. */
 static void kira_guard_take(struct kira_call *x, struct kira_guard *g, const hd_node *path,
                             uint32_t len)
 {
     struct kira *k = x->k;
-    bool free_way = kira_way_is_free(k, path, len);
-
-    if (!free_way && (k->guards_set_up >= HD_KIRA_GUARD_SETUPS || !kira_guard_may(x, g)))
-        return;
     uint16_t end = kira_path_insert(x, path, len);
+
     if (end == 0)
         return;
     kira_guard_clear(x, g);
     g->path = end;
     g->len = (uint8_t)len;
-    if (free_way) {
+    if (kira_way_is_free(k, path, len))
         g->state = KIRA_GUARD_READY;
+    else
+        g->mid = kira_way_middle(k, path, len);
+    if (kira_guard_stands(g)) {
         g->tries = 0;
         kira_count(x, KIRA_N_GUARD_READY);
         kira_guard_write(x, g);
-        return;
     }
-    g->set_up = true;
-    k->guards_set_up++;
-    kira_count(x, KIRA_N_GUARD_SET_UP);
-    g->state = KIRA_GUARD_PROBING;
-    if (!kira_guard_probe(x, g))
-        kira_guard_clear(x, g);
+    kira_guard_set_up(x, g);
+}
+
+void kira_guard_used(struct kira_call *x, hd_node y, hd_node z)
+{
+    struct kira_guard *g = kira_guard_find(x->k, y, z);
+
+    if (g == NULL)
+        return;
+    if (g->used_s == 0 && g->state == KIRA_GUARD_NONE)
+        kira_guards_dirty(x);
+    g->used_s = kira_seconds(x->k, x->c->now);
 }
 
 void kira_guard_confirmed(struct kira_call *x, struct kira_request *r, const hd_node *path,
@@ -289,7 +369,7 @@ void kira_guard_confirmed(struct kira_call *x, struct kira_request *r, const hd_
     if (g == NULL || g->path == 0 || !g->set_up || kira_path_read(x->k, g->path, own) != len ||
         memcmp(own, path, len * sizeof own[0]) != 0)
         return;
-    if (g->state != KIRA_GUARD_READY)
+    if (!kira_guard_stands(g))
         kira_count(x, KIRA_N_GUARD_READY);
     g->state = KIRA_GUARD_READY;
     g->tries = g->refreshes = 0;
@@ -304,7 +384,7 @@ void kira_guard_timeout(struct kira_call *x, struct kira_request *r)
     kira_request_end(x, r);
     if (g == NULL || g->state == KIRA_GUARD_NONE || !g->set_up)
         return;
-    kira_guard_clear(x, g);
+    kira_guard_clear(x, g); /* also a way in two parts: it is the same */
     kira_guard_pause(x, g);
     kira_guards_dirty(x);
 }
@@ -352,13 +432,13 @@ void kira_guard_answer(struct kira_call *x, struct kira_request *r, struct kira_
     hd_node way[HD_KIRA_PATH_MAX];
 
     kira_request_end(x, r);
-    if (g == NULL || g->state != KIRA_GUARD_NONE)
+    if (g == NULL || g->path != 0)
         return;
     uint32_t len = kira_guard_way(x, map, y, z, way);
     g->again_s = 0;
     if (len > 0)
         kira_guard_take(x, g, way, len);
-    if (g->state == KIRA_GUARD_NONE)
+    if (g->path == 0)
         kira_guard_pause(x, g);
 }
 
@@ -379,7 +459,7 @@ static uint32_t kira_guard_way(struct kira_call *x, struct kira_map *map, hd_nod
         return 1;
     }
     kira_map_solve_round(x, map, y, z != 0, ifindex);
-    return kira_map_path(map, z != 0 ? z : y, path);
+    return kira_map_way(x, map, z != 0 ? z : y, path);
 }
 
 bool kira_guard_first_hop(struct kira_call *x, hd_node first, uint32_t not_over)
@@ -395,17 +475,18 @@ static void kira_guard_look(struct kira_call *x, struct kira_guard *g, const str
 
     if (g->state == KIRA_GUARD_PROBING)
         return;
-    uint32_t len = kira_map_path(map, kira_guard_target(g), path);
-    if (g->state == KIRA_GUARD_READY) {
+    uint32_t len = kira_map_way(x, map, kira_guard_target(g), path);
+    if (kira_guard_stands(g)) {
         bool better = len > 0 && len < g->len && kira_way_is_free(x->k, path, len);
         if (!better) {
             kira_guard_write(x, g); /* links to the first node may have changed */
+            kira_guard_set_up(x, g);
             return;
         }
     }
     if (len > 0)
         kira_guard_take(x, g, path, len);
-    else
+    else if (g->path == 0 && (g->z == 0 || kira_guard_is_used(x, g)))
         kira_guard_ask(x, g);
 }
 
@@ -418,7 +499,7 @@ static void kira_guards_of(struct kira_call *x, struct kira_uln *u, struct kira_
     hd_node path[1] = {u->node};
 
     if (g != NULL && kira_guard_link(k, u->node, ifindex) != NULL) {
-        if (g->state != KIRA_GUARD_READY || g->len != 1)
+        if (g->state != KIRA_GUARD_READY || g->len > 1)
             kira_guard_take(x, g, path, 1);
         else
             kira_guard_write(x, g);
@@ -441,7 +522,7 @@ static void kira_guards_of(struct kira_call *x, struct kira_uln *u, struct kira_
 /* The adjacencies of a neighbour name its guard when it can put back what they carry. */
 static void kira_guards_link(struct kira_call *x, struct kira_uln *u)
 {
-    uint32_t guard = kira_can_carry(x->k, u->node) ? kira_guard_of(x, u->node, 0) : 0;
+    uint16_t guard = kira_can_carry(x->k, u->node) ? kira_guard_of(x, u->node, 0) : 0;
 
     if (guard != u->guard) {
         u->guard = guard;
@@ -472,8 +553,15 @@ void kira_guards_work(struct kira_call *x, uint32_t units)
 
 void kira_guards_due(struct kira_call *x)
 {
-    x->k->guard_pass = true;
-    x->k->guard_at = 0;
+    struct kira *k = x->k;
+
+    k->some_cannot = false;
+    for (uint32_t i = 0; i < k->ulns.len; i++)
+        k->some_cannot |= !kira_can_carry(k, k->ulns.v[i]->node);
+    for (uint32_t i = 0; i < k->vicinity.len; i++)
+        k->some_cannot |= k->vicinity.v[i]->synched_once && !k->vicinity.v[i]->can_carry;
+    k->guard_pass = true;
+    k->guard_at = 0;
 }
 
 /* --- once per second ----------------------------------------------------------------------------
@@ -490,23 +578,20 @@ static bool kira_guard_is_idle(struct kira *k, const struct kira_guard *g)
 }
 
 /* Takes a guard's number out of whatever still names it. */
-static void kira_guard_forget(struct kira_call *x, uint32_t guard)
+static void kira_guard_forget(struct kira_call *x, uint16_t guard)
 {
     struct hd_model *m = x->c->model;
+    struct hd_repair none = {.guard = 0};
 
     for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
         struct hd_label_entry *e = hd_model_label_at(m, i);
-        if (e->o.owner == x->c->core && e->v.guard == guard)
-            kira_label_unguard(x, e);
+        if (e->o.owner == x->c->core && hd_model_repair(m, e->repair).guard == guard)
+            kira_label_guard(x, e, 0, NULL);
     }
     for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ROUTE, i)) != 0;) {
         struct hd_route_entry *e = hd_model_route_at(m, i);
-        if (e->o.owner != x->c->core || e->v.guard != guard)
-            continue;
-        struct hd_route_key key = e->key;
-        struct hd_route_value v = e->v;
-        v.guard = 0;
-        if (hd_model_route_set(m, x->c->core, &key, &v) != 0)
+        if (e->o.owner == x->c->core && hd_model_repair(m, e->repair).guard == guard &&
+            hd_model_route_repair(m, e, &none) != 0)
             kira_no_memory(x);
     }
 }
@@ -516,7 +601,8 @@ static void kira_guard_remove(struct kira_call *x, uint32_t at)
     struct kira *k = x->k;
     struct kira_guard *g = &k->guards.v[at];
     struct kira_uln *u = kira_uln_find(k, g->y);
-    uint32_t last = k->guards.len - 1, guard = g->guard;
+    uint32_t last = k->guards.len - 1;
+    uint16_t guard = g->guard;
 
     kira_guard_clear(x, g);
     if (u != NULL && u->guard == guard) {
@@ -533,23 +619,29 @@ static void kira_guard_remove(struct kira_call *x, uint32_t at)
     hd_vec_remove_swap(&k->guards, at);
 }
 
-/* A PathSetupReq keeps the labels; now and then a probe shows that the way still works. */
+/*
+ * A PathSetupReq keeps the labels; now and then a probe behind it shows that the way still works. A
+ * probe alone would look like the refresh of a path with traffic (kira_label_explicit).
+ */
 static void kira_guard_refresh(struct kira_call *x, struct kira_guard *g)
 {
     hd_node path[HD_KIRA_PATH_MAX];
     uint32_t len = kira_path_read(x->k, g->path, path);
     struct kira_out o;
 
-    g->ready_s = kira_seconds(x->k, x->c->now);
-    if (++g->refreshes % HD_KIRA_GUARD_PROBE_EVERY == 0) {
-        (void)kira_guard_probe(x, g);
+    if (!kira_guard_is_worth(x, g)) {
+        kira_guard_give_up(x, g);
+        kira_guard_write(x, g);
         return;
     }
+    g->ready_s = kira_seconds(x->k, x->c->now);
     if (!kira_out_begin(x, &o, HD_KIRA_SETUP_REQ, 0, kira_id(x, path[len - 1]), kira_msg_id(x),
                         HD_ID_BYTES * (len + 1) + 16))
         return;
     kira_out_route(x, &o, path, len);
     kira_out_to_uln(x, &o, path[0]);
+    if (++g->refreshes % HD_KIRA_GUARD_PROBE_EVERY == 0)
+        (void)kira_guard_probe(x, g);
 }
 
 void kira_guards_tick(struct kira_call *x)
@@ -561,6 +653,8 @@ void kira_guards_tick(struct kira_call *x)
     for (uint32_t i = k->guards.len; i-- > 0;) {
         struct kira_guard *g = &k->guards.v[i];
         uint16_t now = kira_seconds(k, x->c->now);
+        if (!kira_guard_is_used(x, g))
+            g->used_s = 0;
         if (kira_guard_is_idle(k, g)) {
             if (removed++ < HD_KIRA_GUARDS_REMOVED) /* each walks over all labels */
                 kira_guard_remove(x, i);
@@ -571,7 +665,7 @@ void kira_guards_tick(struct kira_call *x)
         } else if (g->state == KIRA_GUARD_NONE) {
             if (g->again_s != 0 && (int16_t)(g->again_s - now) <= 0)
                 g->again_s = 0;
-            waits = waits || g->again_s == 0;
+            waits = waits || (g->again_s == 0 && g->path == 0 && (g->z == 0 || g->used_s != 0));
         }
     }
     if (waits)

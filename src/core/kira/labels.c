@@ -99,8 +99,9 @@ bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)
     return kira_path_needs_setup(k, path, p->len);
 }
 
+/* `guard`: of packets whose path ends where that does; 0: none. */
 static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t len,
-                           const struct hd_label_value *v, uint32_t word)
+                           const struct hd_label_value *v, uint16_t guard, uint32_t word)
 {
     struct hd_label key = kira_label(x, path, len);
     struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
@@ -116,6 +117,7 @@ static bool kira_label_put(struct kira_call *x, const hd_node *path, uint32_t le
     }
     e->owner_word = word;
     e->until_s = 0;
+    kira_label_guard(x, e, guard, NULL);
     return true;
 }
 
@@ -127,26 +129,11 @@ static void kira_label_remove(struct kira_call *x, struct hd_label_entry *e)
     hd_model_label_del(x->c->model, &key);
 }
 
-void kira_label_unguard(struct kira_call *x, struct hd_label_entry *e)
-{
-    struct hd_label key = e->key;
-    struct hd_label_value v = e->v;
-    uint32_t word = e->owner_word;
-    uint32_t until_s = e->until_s;
-
-    v.guard = 0;
-    memset(&v.then, 0, sizeof v.then);
-    if ((e = hd_model_label_set(x->c->model, x->c->core, &key, &v)) != NULL) {
-        e->owner_word = word;
-        e->until_s = until_s;
-    }
-}
-
 void kira_label_own(struct kira_call *x)
 {
     struct hd_label_value v = {.act = HD_LABEL_DECAP};
 
-    kira_label_put(x, &x->k->self, 1, &v, KIRA_LABEL_OWN);
+    kira_label_put(x, &x->k->self, 1, &v, 0, KIRA_LABEL_OWN);
 }
 
 void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add)
@@ -175,8 +162,9 @@ void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool
         return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
-    v.guard = kira_guard_of(x, u->node, z);
-    if (kira_label_put(x, path, 3, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
+    if (kira_label_put(x, path, 3, &v, kira_guard_of(x, u->node, z),
+                       KIRA_LABEL_TWO_HOP | (u->node << 8)) &&
+        !had) {
         k->labels_two_hop++;
         u->two_hop++;
     }
@@ -231,8 +219,7 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
     if (add && l != NULL && !k->cfg.end_system) {
         struct hd_label_value v = {
             .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 1)};
-        v.guard = kira_guard_of(x, u->node, 0);
-        kira_label_put(x, path, 2, &v, KIRA_LABEL_ULN);
+        kira_label_put(x, path, 2, &v, kira_guard_of(x, u->node, 0), KIRA_LABEL_ULN);
     } else if (!add) {
         struct hd_label key = kira_label(x, path, 2);
         hd_model_label_del(x->c->model, &key);
@@ -243,6 +230,22 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
 
 /* --- explicit -----------------------------------------------------------------------------------
  */
+
+/* Round the next node to the one behind it, where what is left of the path goes on. */
+static void kira_label_explicit_guard(struct kira_call *x, struct hd_label_entry *e, hd_node y,
+                                      const struct hd_id *const *ids, uint32_t rest)
+{
+    bool ends = rest == HD_KIRA_NO_SETUP_LEN;
+    uint16_t guard = kira_guard_behind(x, y, hd_ids_find(x->c->ids, ids[2]), ends);
+    struct hd_label then;
+
+    if (guard == 0 || ends) {
+        kira_label_guard(x, e, guard, NULL);
+        return;
+    }
+    hd_kira_path_label(ids + 2, rest - 2, then.b);
+    kira_label_guard(x, e, guard, &then);
+}
 
 /*
  * The rest of a set-up's route becomes a label here, if its labels do not exist anyway. A rest of
@@ -281,11 +284,6 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         return;
     }
     struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = out};
-    hd_node z = hd_ids_find(x->c->ids, &copy[2]);
-    bool ends = rest == HD_KIRA_NO_SETUP_LEN;
-    v.guard = kira_guard_behind(x, next->node, z, ends);
-    if (v.guard != 0 && !ends)
-        hd_kira_path_label(ids + 2, rest - 2, v.then.b);
     struct hd_label_entry *e = hd_model_label_set(x->c->model, x->c->core, &key, &v);
     if (e == NULL) {
         kira_count(x, KIRA_N_LABEL_REFUSED);
@@ -296,7 +294,15 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         prev->labels++;
         k->labels_explicit++;
     }
+    /* A path with traffic is refreshed by probes, one without is not (0004). */
+    bool in_use = had && m->h.type == HD_KIRA_PROBE_REQ &&
+                  kira_until(x, HD_KIRA_LABEL_LIFE - HD_KIRA_LABEL_REFRESH + HD_SEC(4)) > e->until_s;
     e->until_s = kira_until(x, HD_KIRA_LABEL_LIFE);
+    kira_label_explicit_guard(x, e, next->node, ids, rest);
+    if (in_use) {
+        kira_guard_used(x, next->node, 0);
+        kira_guard_used(x, next->node, hd_ids_find(x->c->ids, &copy[2]));
+    }
 }
 
 /* --- maintenance --------------------------------------------------------------------------------
@@ -373,10 +379,9 @@ void kira_labels_adopt(struct kira_call *x)
             continue;
         struct hd_label key = e->key;
         struct hd_label_value v = e->v;
-        v.guard = 0; /* those of the life before are swept */
-        memset(&v.then, 0, sizeof v.then);
         if ((e = hd_model_label_set(m, x->c->core, &key, &v)) == NULL)
             continue;
+        kira_label_guard(x, e, 0, NULL); /* those of the life before are swept */
         e->owner_word = KIRA_LABEL_EXPLICIT;
         e->until_s = kira_until(x, HD_KIRA_ADOPT_LABELS);
         x->k->labels_explicit++;

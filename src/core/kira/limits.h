@@ -127,6 +127,7 @@
 /* guards (doc/decisions/0026) */
 #define HD_KIRA_GUARDS_MAX        12288
 #define HD_KIRA_GUARD_SETUPS      256        /* ways that others keep labels for */
+#define HD_KIRA_GUARD_USE         HD_SEC(90) /* from when packets were seen */
 #define HD_KIRA_GUARD_DELAY       HD_MS(500) /* changes are gathered this long */
 #define HD_KIRA_GUARD_ASK         3          /* questions for one way at once */
 #define HD_KIRA_GUARD_PAUSE_S     5          /* after a way was asked for, or failed; doubling, */

@@ -159,7 +159,8 @@ void kira_map_solve_round(struct kira_call *x, struct kira_map *m, hd_node y, bo
     kira_map_search(x, m, &round);
 }
 
-uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
+/* The number of a node that a path leads to, else NONE. */
+static uint16_t kira_map_reached(const struct kira_map *m, hd_node to)
 {
     uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
     uint32_t at = (uint32_t)hd_mix64(to) & mask;
@@ -167,9 +168,45 @@ uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
     while (m->slot[at] != NONE && m->node[m->slot[at]].node != to)
         at = (at + 1) & mask;
     if (m->slot[at] == NONE)
-        return 0;
+        return NONE;
     uint16_t n = m->slot[at];
     if (m->node[n].dist == NONE || m->node[n].dist == 0 || m->node[n].dist > HD_KIRA_PATH_MAX)
+        return NONE;
+    return n;
+}
+
+/* The node before n on the way: of those that are nearer by one, the first by identifier. */
+static uint16_t kira_map_before(const struct kira_call *x, const struct kira_map *m, uint16_t n)
+{
+    uint16_t best = m->node[n].parent;
+
+    for (uint16_t e = m->node[n].first; e != NONE; e = m->edge[e].next) {
+        uint16_t to = m->edge[e].to;
+        if (m->node[to].dist + 1 == m->node[n].dist && !m->node[to].end_system &&
+            hd_id_compare(kira_id(x, m->node[to].node), kira_id(x, m->node[best].node)) < 0)
+            best = to;
+    }
+    return best;
+}
+
+uint32_t kira_map_way(const struct kira_call *x, const struct kira_map *m, hd_node to, hd_node *out)
+{
+    uint16_t n = kira_map_reached(m, to);
+    uint32_t len = n == NONE ? 0 : m->node[n].dist;
+
+    for (uint32_t i = len; i > 0; i--) {
+        out[i - 1] = m->node[n].node;
+        if (i > 1)
+            n = kira_map_before(x, m, n);
+    }
+    return len;
+}
+
+uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
+{
+    uint16_t n = kira_map_reached(m, to);
+
+    if (n == NONE)
         return 0;
     uint32_t len = m->node[n].dist;
     for (uint32_t i = len; i > 0; i--) {

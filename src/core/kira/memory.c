@@ -126,7 +126,11 @@ static struct kira_sum kira_sum_guards(const struct kira *k, const struct hd_mod
 
     kira_sum_vec(&s, &k->guards);
     kira_sum_index(&s, &k->guard_index);
-    kira_sum_vec(&s, &m->guards);
+    if (m->guards != NULL) {
+        s.bytes += hd_pool_rounded(sizeof *m->guards);
+        kira_sum_vec(&s, &m->guards->v);
+        kira_sum_vec(&s, &m->guards->repairs);
+    }
     return s;
 }
 

@@ -38,13 +38,15 @@ static struct hd_route_key kira_prefix_key(const struct kira *k, unsigned bucket
 }
 
 static void kira_route_set(struct kira_call *x, const struct hd_route_key *key,
-                           const struct hd_route_value *v)
+                           const struct hd_route_value *v, const struct hd_repair *repair)
 {
-    const struct hd_route_entry *old = hd_model_route_find(x->c->model, key);
+    struct hd_model *m = x->c->model;
+    const struct hd_route_entry *old = hd_model_route_find(m, key);
 
     if (old == NULL || !hd_route_value_equal(&old->v, v))
         x->k->last_route_change = x->c->now;
-    if (hd_model_route_set(x->c->model, x->c->core, key, v) != 0)
+    if (hd_model_route_set(m, x->c->core, key, v) != 0 ||
+        hd_model_route_repair(m, hd_model_route_find(m, key), repair) != 0)
         kira_no_memory(x);
 }
 
@@ -52,8 +54,9 @@ void kira_route_own(struct kira_call *x)
 {
     struct hd_route_key key = kira_host_key(x, x->k->self);
     struct hd_route_value v = {.act = HD_ROUTE_LOCAL};
+    struct hd_repair none = {.guard = 0};
 
-    kira_route_set(x, &key, &v);
+    kira_route_set(x, &key, &v, &none);
 }
 
 void kira_route_uln(struct kira_call *x, const struct kira_uln *u)
@@ -61,12 +64,13 @@ void kira_route_uln(struct kira_call *x, const struct kira_uln *u)
     struct hd_route_key key = kira_host_key(x, u->node);
     struct kira_link *l = kira_uln_best(u);
     struct hd_route_value v = {.act = HD_ROUTE_DIRECT};
+    struct hd_repair repair = {.guard = 0};
 
     if (l == NULL)
         return;
     v.adj = l->adj;
-    v.guard = kira_guard_of(x, u->node, 0);
-    kira_route_set(x, &key, &v);
+    repair.guard = kira_guard_of(x, u->node, 0);
+    kira_route_set(x, &key, &v, &repair);
 }
 
 void kira_route_drop(struct kira_call *x, hd_node node)
@@ -101,21 +105,23 @@ static bool kira_ready(struct kira_call *x, const struct kira_contact *p)
     return (p->flags & KIRA_CONTACT_SETUP) != 0 || !kira_contact_needs_setup(x->k, p);
 }
 
-static bool kira_encap(struct kira_call *x, uint16_t end, uint16_t mtu, struct hd_route_value *v)
+static bool kira_encap(struct kira_call *x, const struct kira_contact *p, struct hd_route_value *v,
+                       struct hd_repair *repair)
 {
     hd_node path[HD_KIRA_PATH_MAX];
-    uint32_t len = kira_path_read(x->k, end, path);
+    uint32_t len = kira_path_read(x->k, p->active, path);
     struct kira_uln *u = len == 0 ? NULL : kira_uln_find(x->k, path[0]);
     struct kira_link *l = u == NULL ? NULL : kira_uln_best(u);
 
     if (l == NULL)
         return false;
-    *v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .mtu = mtu, .adj = l->adj};
+    *v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .mtu = p->mtu, .adj = l->adj};
     v->out = kira_label(x, path, len);
-    v->guard =
+    *repair = (struct hd_repair){.guard = 0};
+    repair->guard =
         len == 1 ? kira_guard_of(x, path[0], 0) : kira_guard_behind(x, path[0], path[1], len == 2);
-    if (v->guard != 0 && len > 2)
-        v->then = kira_label(x, path + 1, len - 1);
+    if (repair->guard != 0 && len > 2)
+        repair->then = kira_label(x, path + 1, len - 1);
     return true;
 }
 
@@ -132,11 +138,12 @@ static void kira_contact_route(struct kira_call *x, struct kira_contact *p)
 {
     struct hd_route_key key = kira_host_key(x, p->node);
     struct hd_route_value v;
+    struct hd_repair repair;
 
     bool wanted = !x->k->cfg.few_routes || kira_contact_carries(x, p);
 
-    if (wanted && kira_ready(x, p) && kira_encap(x, p->active, p->mtu, &v)) {
-        kira_route_set(x, &key, &v);
+    if (wanted && kira_ready(x, p) && kira_encap(x, p, &v, &repair)) {
+        kira_route_set(x, &key, &v, &repair);
         p->flags |= KIRA_CONTACT_ROUTE;
         return;
     }
@@ -184,6 +191,7 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
     struct kira *k = x->k;
     struct hd_route_key key = kira_prefix_key(k, bucket);
     struct kira_contact *p = b->node == 0 ? NULL : kira_contact_find(k, b->node);
+    struct hd_repair repair = {.guard = 0};
     struct hd_route_value v;
 
     if (p != NULL && (p->flags & KIRA_CONTACT_CHOSEN) == 0) {
@@ -196,15 +204,15 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
         return; /* what is in force stays until the set-up is confirmed */
     }
     if (p != NULL) {
-        if (kira_encap(x, p->active, p->mtu, &v))
-            kira_route_set(x, &key, &v);
+        if (kira_encap(x, p, &v, &repair))
+            kira_route_set(x, &key, &v, &repair);
         return;
     }
     struct kira_link *l = kira_uln_best(kira_uln_find(k, b->node));
     v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .adj = l->adj};
     v.out = kira_label(x, &b->node, 1);
-    v.guard = kira_guard_of(x, b->node, 0);
-    kira_route_set(x, &key, &v);
+    repair.guard = kira_guard_of(x, b->node, 0);
+    kira_route_set(x, &key, &v, &repair);
 }
 
 static void kira_prefix_routes(struct kira_call *x)

@@ -97,7 +97,7 @@ struct kira_uln {
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
     uint32_t two_hop; /* precomputed labels over it */
-    uint32_t guard;   /* in the model, of its adjacencies; 0: none */
+    uint16_t guard;   /* in the model, of its adjacencies; 0: none */
     bool asking;      /* a discovery request is under way */
     bool asked_again; /* news came meanwhile */
     bool told_hub;    /* whoever has our list knows it for a hub (kira_hub_news) */
@@ -313,8 +313,10 @@ struct kira {
     uint64_t
         uln_filter; /* a bit for each neighbour: nearly all nodes that are asked for are none */
     struct hd_index guard_index;
-    uint32_t guards_set_up, guard_at; /* guard_at: neighbour at which a pass stands */
+    uint32_t guards_set_up; /* ways that others keep labels for */
+    uint32_t guard_at;      /* neighbour at which a pass stands */
     bool guards_off, guard_pass;
+    bool some_cannot; /* put back what is carried, of those that have told */
     uint16_t trie_free;
     uint16_t buckets;                   /* how many; the last one holds the rest */
     uint16_t in_bucket[HD_ID_BITS + 1]; /* contacts by shared bits, without on-demand */
@@ -547,7 +549,13 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m);
  */
 void kira_map_solve_round(struct kira_call *x, struct kira_map *m, hd_node y, bool node,
                           uint32_t not_over);
-/* The path found to a node: its length, 0 when there is none. */
+/*
+ * The path found to a node: its length, 0 when there is none. Of several the one whose nodes, from
+ * the last one backwards, come first by identifier: others choose the same, and share its labels.
+ */
+uint32_t kira_map_way(const struct kira_call *x, const struct kira_map *m, hd_node to,
+                      hd_node *out);
+/* The path that the search met first. */
 uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out);
 
 /* --- contacts.c ---------------------------------------------------------------------------------
@@ -709,7 +717,6 @@ uint32_t kira_two_hop_share(uint32_t degree);
 uint32_t kira_two_hop_trust(uint32_t degree);
 /* The number of living neighbours changed: the share of each is another. */
 void kira_labels_share_anew(struct kira_call *x);
-void kira_label_unguard(struct kira_call *x, struct hd_label_entry *e);
 /* Do data need labels on the way that only a set-up leaves there? */
 bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len);
 bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p);
@@ -723,10 +730,15 @@ void kira_labels_adopt(struct kira_call *x);
 /* --- guards.c -----------------------------------------------------------------------------------
  */
 /* The model's number of a guard, made where there is none; 0: nothing can be guarded. */
-uint32_t kira_guard_of(struct kira_call *x, hd_node y, hd_node z);
+uint16_t kira_guard_of(struct kira_call *x, hd_node y, hd_node z);
 /* The same round y for a path that goes on to z behind it, and ends there or not. */
-uint32_t kira_guard_behind(struct kira_call *x, hd_node y, hd_node z, bool ends);
+uint16_t kira_guard_behind(struct kira_call *x, hd_node y, hd_node z, bool ends);
+/* Writes it to an entry, with what is carried (NULL: nothing). */
+void kira_label_guard(struct kira_call *x, struct hd_label_entry *e, uint16_t guard,
+                      const struct hd_label *then);
 bool kira_can_carry(struct kira *k, hd_node node);
+/* Packets take the link to y, and behind it the one to z (0: they end at y). */
+void kira_guard_used(struct kira_call *x, hd_node y, hd_node z);
 /* Something changed that ways depend on: a pass follows. */
 void kira_guards_dirty(struct kira_call *x);
 void kira_guards_due(struct kira_call *x);

@@ -43,6 +43,6 @@ void set_overlay_route(unsigned node, unsigned target, unsigned end);
  * lead over a second adjacency of the same link. 0: as before; without `then` only the adjacency
  * *v has the guard.
  */
-void set_guarded(struct hd_adj_value *v, uint32_t guard, const struct hd_label *then);
+void set_guarded(struct hd_adj_value *v, uint16_t guard, const struct hd_label *then);
 
 #endif

@@ -403,7 +403,7 @@ static void test_repair(void **state)
 
     (void)state;
     uint32_t spare = node_adj(&chain.n[C], &v);
-    uint32_t guard =
+    uint16_t guard =
         node_guard(&chain.n[C], &(struct hd_guard_value){.adj = spare, .out = label_at(B, B)});
     forget_reports(C);
     uint64_t repaired = node_counter(&chain.n[C], "forward.repaired");
@@ -458,16 +458,17 @@ static void test_carrier(void **state)
     (void)state;
     if (backend != HD_FWD_EBPF)
         skip();
-    l.guard = node_guard(
+    uint16_t guard = node_guard(
         &chain.n[B], &(struct hd_guard_value){.adj = chain.adj[B][LEFT], .out = label_at(A, A)});
+    node_repairs(&(struct hd_repair){.guard = guard});
     node_label(&chain.n[B], &key, &l);
+    node_repairs(&(struct hd_repair){.guard = 0});
     m.inner_to = a; /* the way round leads back to where it came from */
     forget_reports(B);
     assert_int_equal(shell(PID(C), "ip link set " LEFT_NAME " down"), 0);
     assert_true(did_arrive(&m, A));
     assert_true(wait_reports(B, HD_REPORT_REPAIRED, &r) > 0);
     assert_int_equal(shell(PID(C), "ip link set " LEFT_NAME " up"), 0);
-    l.guard = 0;
     node_label(&chain.n[B], &key, &l);
     assert_int_equal(ping(PID(A), "", 3, node_text(E)), 3);
 }

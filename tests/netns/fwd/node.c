@@ -57,6 +57,7 @@ struct request {
     struct hd_label_value label_value;
     struct hd_route_key route;
     struct hd_route_value route_value;
+    struct hd_repair repair;
 };
 
 struct answer {
@@ -214,12 +215,15 @@ static int64_t edit(struct self *s, const struct request *q)
         return 0;
     case OP_LABEL:
         e = hd_model_label_set(&s->model, OWNER, &q->label, &q->label_value);
-        return e == NULL ? HD_ENOMEM : 0;
+        return e == NULL ? HD_ENOMEM : hd_model_label_repair(&s->model, e, &q->repair);
     case OP_LABEL_DEL:
         hd_model_label_del(&s->model, &q->label);
         return 0;
     case OP_ROUTE:
-        return hd_model_route_set(&s->model, OWNER, &q->route, &q->route_value);
+        if (hd_model_route_set(&s->model, OWNER, &q->route, &q->route_value) != 0)
+            return HD_ENOMEM;
+        return hd_model_route_repair(&s->model, hd_model_route_find(&s->model, &q->route),
+                                     &q->repair);
     case OP_ROUTE_DEL:
         hd_model_route_del(&s->model, &q->route);
         return 0;
@@ -458,12 +462,19 @@ uint32_t node_adj(struct node *n, const struct hd_adj_value *v)
     return (uint32_t)adj;
 }
 
-uint32_t node_guard(struct node *n, const struct hd_guard_value *v)
+uint16_t node_guard(struct node *n, const struct hd_guard_value *v)
 {
     int64_t guard = ask(n, &(struct request){.op = OP_GUARD, .guard = *v}).value;
 
     HD_ASSERT(guard > 0);
-    return (uint32_t)guard;
+    return (uint16_t)guard;
+}
+
+static struct hd_repair repair;
+
+void node_repairs(const struct hd_repair *r)
+{
+    repair = *r;
 }
 
 void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v)
@@ -473,7 +484,7 @@ void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v)
 
 void node_label(struct node *n, const struct hd_label *key, const struct hd_label_value *v)
 {
-    struct request q = {.op = OP_LABEL, .label = *key, .label_value = *v};
+    struct request q = {.op = OP_LABEL, .label = *key, .label_value = *v, .repair = repair};
 
     HD_ASSERT(ask(n, &q).value == 0);
 }
@@ -486,7 +497,7 @@ void node_label_del(struct node *n, const struct hd_label *key)
 void node_route(struct node *n, const struct hd_ip6 *to, uint8_t len,
                 const struct hd_route_value *v)
 {
-    struct request q = {.op = OP_ROUTE, .route = {*to, len}, .route_value = *v};
+    struct request q = {.op = OP_ROUTE, .route = {*to, len}, .route_value = *v, .repair = repair};
 
     HD_ASSERT(ask(n, &q).value == 0);
 }

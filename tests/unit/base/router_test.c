@@ -400,7 +400,7 @@ static void is_small(void **state)
     f->r = hd_router_create(f->region, 1 << 20, &s);
     assert_ptr_equal(hd_router_ids(f->r), &ids);
     assert_int_equal(hd_router_start_core(f->r, &a, 0, &f->fx), 0);
-    assert_true(hd_router_pool(f->r)->live < 576 + hd_pool_rounded(sizeof(struct scripted)));
+    assert_true(hd_router_pool(f->r)->live < 512 + hd_pool_rounded(sizeof(struct scripted)));
     /* every size of region gives a router or NULL */
     unsigned made = 0;
     for (size_t size = 0; size < 2048; size += 16) {
