@@ -8,12 +8,16 @@
  *   nodes   triples X, Y, Z of links: the same for a packet under the label of X, Y, Z without Y.
  *   flows   each hop of the paths between random pairs, without the link, without the next node:
  *           does the packet arrive? Weighted by use, with sources and overlay hops in it.
- *   twice   the same with a second failure, put on the way round: it may drop, and must not loop.
+ *   twice   the same with a second failure, put on the way round, and with a third, of a node of
+ *           the way after that: packets may be dropped, and must not loop.
  *
- *   kira-guards NETWORK [--seed N] [--settle-s S] [--pairs N] [--triples N] [--no-guards]
- *       [--min-links PER-10000] [--min-nodes PER-10000] [--min-flows PER-10000]
+ *   kira-guards NETWORK [--seed N] [--settle-s S] [--traffic-s S] [--pairs N] [--triples N]
+ *       [--no-guards] [--min-links PER-10000] [--min-nodes PER-10000] [--min-flows PER-10000]
+ *       [--min-next PER-10000] [--max-labels PER-10]
  *
- * The minima are of what can be protected. A loop fails always.
+ * --traffic-s: that long the pairs send a packet every two seconds, so that nodes see what is used;
+ * labels are counted before. --min-next is of flows whose next node dies, --max-labels the mean of
+ * a node. The minima are of what can be protected. A loop fails always.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -28,7 +32,8 @@
 
 struct arguments {
     const char *network;
-    uint64_t seed, settle_s, pairs, triples, min_links, min_nodes, min_flows;
+    uint64_t seed, settle_s, traffic_s, pairs, triples;
+    uint64_t min_links, min_nodes, min_flows, min_next, max_labels;
     int no_guards;
 };
 
@@ -40,7 +45,8 @@ struct bench {
     /* of each node its links, one after the other */
     uint32_t *first, *links;
     uint32_t *queue, *mark, serial;
-    uint64_t loops;
+    uint64_t loops, walks;
+    uint32_t (*pair)[2];
     bool failed;
 };
 
@@ -140,6 +146,7 @@ static void say(struct bench *b, const char *what, const struct share *s, uint64
 
 static void note_loop(struct bench *b, const struct hd_sim_walk *w)
 {
+    b->walks++;
     if (w->fate == HD_SIM_LOOP || w->fate == HD_SIM_HOP_LIMIT)
         b->loops++;
 }
@@ -229,15 +236,20 @@ static bool flow_arrives(struct bench *b, uint32_t from, uint32_t to, const stru
 static void measure_twice(struct bench *b, uint32_t from, uint32_t to, struct hd_sim_dead d,
                           const struct hd_sim_walk *round, struct share *s)
 {
-    struct hd_sim_walk w;
+    struct hd_sim_walk w, again;
 
     for (uint32_t i = 0; i + 1 < round->node_count; i++) {
+        d.node[0] = HD_SIM_NONE;
         d.link[1] = link_between(b, round->nodes[i], round->nodes[i + 1]);
         if (d.link[1] == d.link[0])
             continue;
         s->all++;
         s->possible += connected(b, from, to, &d);
         s->done += flow_arrives(b, from, to, &d, &w);
+        for (uint32_t j = i + 1; j + 1 < w.node_count; j++) {
+            d.node[0] = w.nodes[j];
+            (void)flow_arrives(b, from, to, &d, &again);
+        }
     }
 }
 
@@ -247,8 +259,7 @@ static void measure_flows(struct bench *b)
     struct hd_sim_walk w, round;
 
     for (uint64_t p = 0; p < b->a->pairs; p++) {
-        uint32_t from = (uint32_t)hd_random_below(&b->random, b->sc->node_count);
-        uint32_t to = (uint32_t)hd_random_below(&b->random, b->sc->node_count);
+        uint32_t from = b->pair[p][0], to = b->pair[p][1];
         if (from == to || !flow_arrives(b, from, to, &nothing, &w))
             continue;
         for (uint32_t i = 0; i + 1 < w.node_count; i++) {
@@ -275,8 +286,22 @@ static void measure_flows(struct bench *b)
         }
     }
     say(b, "flows, link dead", &links, b->a->min_flows);
-    say(b, "flows, next node dead", &nodes, 0);
+    say(b, "flows, next node dead", &nodes, b->a->min_next);
     say(b, "flows, two links dead", &twice, 0);
+}
+
+/* Packets of all pairs, so that nodes see which of their labels and routes are used. */
+static void use_pairs(struct bench *b)
+{
+    b->pair = calloc(b->a->pairs + 1, sizeof *b->pair);
+    for (uint64_t p = 0; p < b->a->pairs; p++)
+        for (unsigned e = 0; e < 2; e++)
+            b->pair[p][e] = (uint32_t)hd_random_below(&b->random, b->sc->node_count);
+    for (uint64_t t = 0; t < b->a->traffic_s; t += 2) {
+        for (uint64_t p = 0; p < b->a->pairs; p++)
+            hd_sim_send_packet(b->s, b->pair[p][0], b->pair[p][1], 200, 0);
+        hd_sim_run(b->s, hd_sim_now(b->s) + HD_SEC(2));
+    }
 }
 
 static void say_counters(struct bench *b)
@@ -312,6 +337,10 @@ static void say_cost(struct bench *b)
     }
     printf("per node: labels %.1f, of them set up %.1f; guards %.1f\n", (double)labels / nodes,
            (double)explicit / nodes, (double)guards / nodes);
+    if (b->a->max_labels > 0 && labels * 10 > b->a->max_labels * nodes) {
+        printf("FAILED: more than %" PRIu64 "/10 labels\n", b->a->max_labels);
+        b->failed = true;
+    }
     say_counters(b);
 }
 
@@ -343,11 +372,15 @@ static bool run(const struct arguments *a)
     graph(&b);
     hd_sim_run(b.s, HD_SEC(a->settle_s));
     say_cost(&b);
+    use_pairs(&b);
+    if (a->traffic_s > 0)
+        say_cost(&b);
     measure_links(&b);
     measure_nodes(&b);
     measure_flows(&b);
-    printf("loops %" PRIu64 "\n", b.loops);
+    printf("loops %" PRIu64 " in %" PRIu64 " walks\n", b.loops, b.walks);
     b.failed = b.failed || b.loops > 0;
+    free(b.pair);
     free(b.first);
     free(b.links);
     free(b.queue);
@@ -366,7 +399,8 @@ int main(int argc, char **argv)
     } numbers[] = {
         {"seed", &a.seed},           {"settle-s", &a.settle_s},   {"pairs", &a.pairs},
         {"triples", &a.triples},     {"min-links", &a.min_links}, {"min-nodes", &a.min_nodes},
-        {"min-flows", &a.min_flows},
+        {"min-flows", &a.min_flows}, {"min-next", &a.min_next},   {"max-labels", &a.max_labels},
+        {"traffic-s", &a.traffic_s},
     };
     struct option options[HD_ARRAY_LEN(numbers) + 2] = {{0}};
     int at = 0, option;
