@@ -295,8 +295,9 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         k->labels_explicit++;
     }
     /* A path with traffic is refreshed by probes, one without is not (0004). */
-    bool in_use = had && m->h.type == HD_KIRA_PROBE_REQ &&
-                  kira_until(x, HD_KIRA_LABEL_LIFE - HD_KIRA_LABEL_REFRESH + HD_SEC(4)) > e->until_s;
+    bool in_use =
+        had && m->h.type == HD_KIRA_PROBE_REQ &&
+        kira_until(x, HD_KIRA_LABEL_LIFE - HD_KIRA_LABEL_REFRESH + HD_SEC(4)) > e->until_s;
     e->until_s = kira_until(x, HD_KIRA_LABEL_LIFE);
     kira_label_explicit_guard(x, e, next->node, ids, rest);
     if (in_use) {
