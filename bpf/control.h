@@ -114,10 +114,10 @@ static __always_inline bool reflect(struct __sk_buff *skb, const struct plain_he
     return turn_echo(skb, &turned, udp.dest, udp.source, ECHO_REPLY, ECHO_REQUEST) == 0;
 }
 
-/* Traffic that bears none of our prefixes. */
-static __always_inline int control(struct __sk_buff *skb, const struct plain_headers *h)
+/* Traffic that bears none of our prefixes. Not inlined: a program's stack is small. */
+static __noinline int control(struct __sk_buff *skb, const struct plain_headers *h)
 {
-    if (!is_control(skb, &h->ip))
+    if (!h || !is_control(skb, &h->ip))
         return TC_ACT_UNSPEC;
     if (!police(skb, h->eth.h_source, is_admitted(skb, h->eth.h_source)))
         return drop(HD_BPF_DROP_POLICED);

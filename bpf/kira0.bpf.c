@@ -26,11 +26,10 @@ static __always_inline int send_direct(struct __sk_buff *skb, const struct egres
     return (int)bpf_redirect(out->ifindex, 0);
 }
 
-static __always_inline int send_encapsulated(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                             const struct hd_bpf_node *n, const struct egress *out,
+static __always_inline int send_encapsulated(struct __sk_buff *skb, const struct leaving *l,
                                              __u8 class, __u16 inner_len)
 {
-    __u32 flow = bpf_get_hash_recalc(skb) & 0xfffff;
+    __u32 flow = bpf_get_hash_recalc(skb) & HD_BPF_FLOW_MASK;
     struct encap_headers *h;
     void *data, *end;
     __be32 first;
@@ -48,13 +47,14 @@ static __always_inline int send_encapsulated(struct __sk_buff *skb, const struct
     h->ip.payload_len = bpf_htons(inner_len + 4);
     h->ip.nexthdr = IPPROTO_GRE;
     h->ip.hop_limit = HD_BPF_HOP_LIMIT;
-    copy_address(&h->ip.saddr, cfg->own);
-    copy_address(&h->ip.daddr, n->label);
+    copy_address(&h->ip.saddr, &l->source);
+    copy_address(&h->ip.daddr, &l->label);
+    mark_repaired(&h->ip, l->repaired);
     h->gre = bpf_htonl(HD_BPF_GRE_IPV6);
-    write_macs(&h->eth, out->to, out->from);
+    write_macs(&h->eth, l->out.to, l->out.from);
     h->eth.h_proto = bpf_htons(ETH_P_IPV6);
     count(HD_BPF_ENCAPSULATED);
-    return (int)bpf_redirect(out->ifindex, 0);
+    return (int)bpf_redirect(l->out.ifindex, 0);
 }
 
 /* No entry leads on: an error for the sender, and a report when that may be news to the router. */
@@ -70,7 +70,7 @@ static __always_inline int route(struct __sk_buff *skb, const struct hd_bpf_conf
                                  const struct ipv6hdr *ip)
 {
     __u32 len = wire_len(skb, L2_LEN, ip->nexthdr);
-    struct egress out = {};
+    struct leaving l = {};
     struct hd_bpf_node n;
     int verdict;
 
@@ -81,13 +81,13 @@ static __always_inline int route(struct __sk_buff *skb, const struct hd_bpf_conf
     /* The kernel holds our addresses as local: this one went away, and would come back here. */
     if (n.act == HD_BPF_NODE_LOCAL)
         return drop(HD_BPF_DROP_NOT_OURS);
-    verdict = check_onward(skb, L2_LEN, len, &n, &out);
+    verdict = check_onward(skb, L2_LEN, len, cfg, &n, &l);
     if (verdict)
         return verdict;
     note_flow(&ip->daddr, n.adj);
-    if (n.act == HD_BPF_NODE_DIRECT)
-        return send_direct(skb, &out);
-    return send_encapsulated(skb, cfg, &n, &out, traffic_class(ip), (__u16)(skb->len - L2_LEN));
+    if (!l.encap)
+        return send_direct(skb, &l.out);
+    return send_encapsulated(skb, &l, traffic_class(ip), (__u16)(skb->len - L2_LEN));
 }
 
 SEC("tc")

@@ -4,9 +4,11 @@
  *
  *   admission   what bears a node or label prefix in its source or destination must come from a MAC
  *               that the router admitted on this link; everything else of that kind dies here
- *   label       swap and go on; or the path ends: deliver, or change the outer header in place
- * where the packet goes on over another path (overlay hop) plain       one-hop traffic for our own
- * address goes up through kira0, so that sockets and reverse-path filters see one interface only
+ *   label       swap and go on, round the egress when that is dead; or the path ends: deliver, or
+ *               change the outer header in place where the packet goes on over another path
+ *               (overlay hop), or put the label back that the packet carried on its way round
+ *   plain       one-hop traffic for our own address goes up through kira0, so that sockets and
+ *               reverse-path filters see one interface only
  *   control     KIRA's own datagrams and fragments are policed, echo requests reflected (control.h)
  *
  * Plain packets for *another* node's address are dropped: a neighbour sends plain packets only to
@@ -33,38 +35,61 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct hd_bpf_co
     return (int)bpf_redirect(cfg->kira0_ifindex, BPF_F_INGRESS);
 }
 
-/* Removes the outer header, moving congestion marks inwards: 0, or the verdict. */
-static __always_inline int pop(struct __sk_buff *skb, const struct encap_headers *h)
+/* What the end of a path has to know of the headers; a copy of them would fill the stack. */
+struct encap {
+    struct address to; /* of the inner header */
+    __u8 outer_class, inner_class, inner_second;
+    __u8 hop_limit, next_header; /* inner */
+};
+
+static __noinline bool read_encap(struct __sk_buff *skb, struct encap *e)
 {
-    __u8 inner = traffic_class(&h->inner), second;
-    int ecn = ecn_after_removal(traffic_class(&h->ip), inner);
+    struct encap_headers h;
+
+    if (!e || bpf_skb_load_bytes(skb, 0, &h, sizeof h) < 0 || h.ip.nexthdr != IPPROTO_GRE ||
+        h.gre != bpf_htonl(HD_BPF_GRE_IPV6) || *(__u8 *)&h.inner >> 4 != 6)
+        return false;
+    copy_address(&e->to, &h.inner.daddr);
+    e->outer_class = traffic_class(&h.ip);
+    e->inner_class = traffic_class(&h.inner);
+    e->inner_second = ((const __u8 *)&h.inner)[1];
+    e->hop_limit = h.inner.hop_limit;
+    e->next_header = h.inner.nexthdr;
+    return true;
+}
+
+/* Removes the outer header, moving congestion marks inwards: 0, or the verdict. */
+static __always_inline int pop(struct __sk_buff *skb, const struct encap *e)
+{
+    int ecn = ecn_after_removal(e->outer_class, e->inner_class);
+    __u8 second;
 
     if (ecn < 0)
         return drop(HD_BPF_DROP_ECN);
     if (bpf_skb_adjust_room(skb, -HD_BPF_ENCAP_LEN, BPF_ADJ_ROOM_MAC, POP_FLAGS) < 0)
         return drop(HD_BPF_DROP_FAILED);
-    if (ecn == (inner & 3))
+    if (ecn == (e->inner_class & 3))
         return 0;
     /* Two bits of the class are in the high half of the second byte, above the flow label. */
-    second = (__u8)((((const __u8 *)&h->inner)[1] & 0xcf) | ecn << 4);
+    second = (__u8)((e->inner_second & 0xcf) | ecn << 4);
     if (bpf_skb_store_bytes(skb, L2_LEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM) < 0)
         return drop(HD_BPF_DROP_FAILED);
     return 0;
 }
 
 static __always_inline int pop_and_deliver(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                           const struct encap_headers *h)
+                                           const struct encap *e)
 {
-    int verdict = pop(skb, h);
+    int verdict = pop(skb, e);
 
     return verdict ? verdict : deliver(skb, cfg);
 }
 
 /* The next node is the packet's destination: plain from here on. */
-static __always_inline int onward_direct(struct __sk_buff *skb, const struct encap_headers *h,
+static __always_inline int onward_direct(struct __sk_buff *skb, const struct encap *e,
                                          const struct egress *out)
 {
-    int verdict = pop(skb, h);
+    int verdict = pop(skb, e);
     void *data, *end;
 
     if (verdict)
@@ -82,8 +107,7 @@ static __always_inline int onward_direct(struct __sk_buff *skb, const struct enc
 }
 
 /* Overlay hop: same size, same segments, a new outer header in the place of the old one. */
-static __always_inline int onward_in_place(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                           const struct hd_bpf_node *n, const struct egress *out)
+static __always_inline int onward_in_place(struct __sk_buff *skb, const struct leaving *l)
 {
     void *data, *end;
     struct encap_headers *p;
@@ -95,13 +119,14 @@ static __always_inline int onward_in_place(struct __sk_buff *skb, const struct h
     p = data;
     if (data + INNER_LEN > end)
         return drop(HD_BPF_DROP_FAILED);
-    copy_address(&p->ip.saddr, cfg->own);
-    copy_address(&p->ip.daddr, n->label);
+    copy_address(&p->ip.saddr, &l->source);
+    copy_address(&p->ip.daddr, &l->label);
+    mark_repaired(&p->ip, l->repaired);
     p->ip.hop_limit = HD_BPF_HOP_LIMIT;
     p->inner.hop_limit--;
-    write_macs(&p->eth, out->to, out->from);
+    write_macs(&p->eth, l->out.to, l->out.from);
     count(HD_BPF_OVERLAY);
-    return (int)bpf_redirect(out->ifindex, 0);
+    return (int)bpf_redirect(l->out.ifindex, 0);
 }
 
 static __always_inline int no_way(struct __sk_buff *skb, bool known)
@@ -114,48 +139,49 @@ static __always_inline int no_way(struct __sk_buff *skb, bool known)
 
 /* The path ended here, and the packet is for somebody else whom we know. */
 static __always_inline int onward(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
-                                  const struct encap_headers *h, const struct hd_bpf_node *n)
+                                  const struct encap *e, const struct hd_bpf_node *n)
 {
     struct report late = {.kind = HD_BPF_EV_ICMP, .icmp_type = ICMP6_TIME};
-    struct egress out = {};
+    struct leaving l = {};
     __u32 len;
     int verdict;
 
-    if (h->inner.hop_limit <= 1)
+    if (e->hop_limit <= 1)
         return refuse(skb, OUTER_LEN, HD_BPF_DROP_HOP_LIMIT, &late);
-    len = wire_len(skb, OUTER_LEN, h->inner.nexthdr) - HD_BPF_ENCAP_LEN;
-    verdict = check_onward(skb, OUTER_LEN, len, n, &out);
+    len = wire_len(skb, OUTER_LEN, e->next_header) - HD_BPF_ENCAP_LEN;
+    verdict = check_onward(skb, OUTER_LEN, len, cfg, n, &l);
     if (verdict)
         return verdict;
-    note_flow(&h->inner.daddr, n->adj);
-    if (n->act == HD_BPF_NODE_DIRECT)
-        return onward_direct(skb, h, &out);
-    return onward_in_place(skb, cfg, n, &out);
+    note_flow(&e->to, n->adj);
+    if (!l.encap)
+        return onward_direct(skb, e, &l.out);
+    return onward_in_place(skb, &l);
 }
 
-static __always_inline int path_end(struct __sk_buff *skb, const struct hd_bpf_config *cfg)
+/* Not inlined, nor is read_encap: all frames of a program share 512 bytes. */
+static __noinline int path_end(struct __sk_buff *skb)
 {
-    struct encap_headers h;
+    const struct hd_bpf_config *cfg = config();
+    struct encap e = {};
+    const struct in6_addr *to = (const struct in6_addr *)&e.to;
     struct hd_bpf_node n;
     __be16 prefix;
 
-    if (bpf_skb_load_bytes(skb, 0, &h, sizeof h) < 0 || h.ip.nexthdr != IPPROTO_GRE ||
-        h.gre != bpf_htonl(HD_BPF_GRE_IPV6) || *(__u8 *)&h.inner >> 4 != 6)
+    if (!cfg || !read_encap(skb, &e))
         return drop(HD_BPF_DROP_MALFORMED);
-    if (same_address(&h.inner.daddr, cfg->own))
-        return pop_and_deliver(skb, cfg, &h);
-    prefix = prefix_of(&h.inner.daddr);
-    /* A header within a header is a repair by push, which nobody makes yet. */
-    if (prefix == cfg->label_prefix || is_multicast(&h.inner.daddr) ||
-        is_link_local(&h.inner.daddr))
+    if (same_address(to, cfg->own))
+        return pop_and_deliver(skb, cfg, &e);
+    prefix = prefix_of(to);
+    /* A header within a header: nobody makes that. */
+    if (prefix == cfg->label_prefix || is_multicast(to) || is_link_local(to))
         return drop(HD_BPF_DROP_MALFORMED);
-    if (!find_node(&h.inner.daddr, &n))
-        return prefix == cfg->node_prefix ? no_way(skb, false) : pop_and_deliver(skb, cfg, &h);
+    if (!find_node(to, &n))
+        return prefix == cfg->node_prefix ? no_way(skb, false) : pop_and_deliver(skb, cfg, &e);
     if (n.act == HD_BPF_NODE_LOCAL)
-        return pop_and_deliver(skb, cfg, &h);
+        return pop_and_deliver(skb, cfg, &e);
     if (n.act == HD_BPF_NODE_UNREACHABLE)
         return no_way(skb, true);
-    return onward(skb, cfg, &h, &n);
+    return onward(skb, cfg, &e, &n);
 }
 
 /* A labelled packet that a hop cannot pass on. The report is made only here: it costs the others
@@ -165,7 +191,7 @@ static __noinline int swap_refused(struct __sk_buff *skb, __u32 counter, __u32 i
 {
     struct report r = {.kind = HD_BPF_EV_ICMP, .icmp_type = (__u8)icmp_type};
 
-    if (counter == HD_BPF_DROP_EGRESS_DEAD) {
+    if (counter == HD_BPF_DROP_EGRESS_DEAD || counter == HD_BPF_DROP_REPAIRED) {
         r.kind = HD_BPF_EV_EGRESS_DEAD;
         r.adj = value;
     } else if (counter == HD_BPF_DROP_LABEL_UNKNOWN) {
@@ -174,6 +200,56 @@ static __noinline int swap_refused(struct __sk_buff *skb, __u32 counter, __u32 i
         r.value = value;
     }
     return refuse(skb, L2_LEN, counter, &r);
+}
+
+static __always_inline struct plain_headers *linear(struct __sk_buff *skb)
+{
+    void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+    return data + PLAIN_LEN <= end ? data : NULL;
+}
+
+/* Length on the wire of a labelled packet, or of one segment of it. */
+static __always_inline __u32 wire_len_within(struct __sk_buff *skb)
+{
+    __u8 inner_next = 0;
+
+    if (skb->gso_size)
+        bpf_skb_load_bytes(skb, OUTER_LEN + offsetof(struct ipv6hdr, nexthdr), &inner_next, 1);
+    return wire_len(skb, OUTER_LEN, inner_next);
+}
+
+/* The egress is dead: the way round it, once in a packet's life. */
+static __noinline int swap_round(struct __sk_buff *skb, const struct hd_bpf_label *l)
+{
+    struct report r = {.kind = HD_BPF_EV_REPAIRED};
+    struct leaving way = {.encap = true};
+    struct plain_headers *h = linear(skb);
+    struct address source;
+
+    if (!l || !h)
+        return drop(HD_BPF_DROP_FAILED);
+    if (is_repaired(&h->ip))
+        return swap_refused(skb, HD_BPF_DROP_REPAIRED, 0, l->adj);
+    copy_address(&source, &h->ip.saddr);
+    copy_address(&way.label, l->out);
+    copy_address(&way.source, &source);
+    if (!go_round(skb, l->adj, l->way, l->then, &way))
+        return swap_refused(skb, HD_BPF_DROP_EGRESS_DEAD, 0, l->adj);
+    if (wire_len_within(skb) > way.out.mtu)
+        return swap_refused(skb, HD_BPF_DROP_TOO_BIG, ICMP6_TOO_BIG, way.out.mtu);
+    r.adj = l->adj;
+    report_packet(skb, L2_LEN, &r);
+    h = linear(skb);
+    if (!h)
+        return drop(HD_BPF_DROP_FAILED);
+    copy_address(&h->ip.saddr, &way.source);
+    copy_address(&h->ip.daddr, &way.label);
+    mark_repaired(&h->ip, true);
+    h->ip.hop_limit--;
+    write_macs(&h->eth, way.out.to, way.out.from);
+    count(HD_BPF_REPAIRED);
+    return (int)bpf_redirect(way.out.ifindex, 0);
 }
 
 /*
@@ -185,17 +261,14 @@ static __always_inline int swap(struct __sk_buff *skb, struct plain_headers *h,
                                 const struct hd_bpf_label *l)
 {
     struct egress out = {};
-    __u8 inner_next = 0;
 
     if (h->ip.hop_limit <= 1)
         return swap_refused(skb, HD_BPF_DROP_HOP_LIMIT, ICMP6_TIME, 0);
-    if (!find_egress(l->adj, &out))
+    if (!find_egress(skb, l->adj, &out))
         return drop(HD_BPF_DROP_NO_EGRESS);
     if (out.down)
-        return swap_refused(skb, HD_BPF_DROP_EGRESS_DEAD, 0, l->adj);
-    if (skb->gso_size)
-        bpf_skb_load_bytes(skb, OUTER_LEN + offsetof(struct ipv6hdr, nexthdr), &inner_next, 1);
-    if (wire_len(skb, OUTER_LEN, inner_next) > out.mtu)
+        return swap_round(skb, l);
+    if (wire_len_within(skb) > out.mtu)
         return swap_refused(skb, HD_BPF_DROP_TOO_BIG, ICMP6_TOO_BIG, out.mtu);
     copy_address(&h->ip.daddr, l->out);
     h->ip.hop_limit--;
@@ -211,12 +284,20 @@ static __always_inline int label(struct __sk_buff *skb, const struct hd_bpf_conf
     struct hd_bpf_label l;
 
     found = bpf_map_lookup_elem(&hd_labels, &h->ip.daddr); /* the label as an address is the key */
+    /* A way round ends here: the packet goes on under the label that it carried. Once: the source
+     * is no label after that. */
+    if (found && found->act == HD_BPF_LABEL_DECAP && prefix_of(&h->ip.saddr) == cfg->label_prefix) {
+        copy_address(&h->ip.daddr, &h->ip.saddr);
+        copy_address(&h->ip.saddr, cfg->own);
+        count(HD_BPF_RESTORED);
+        found = bpf_map_lookup_elem(&hd_labels, &h->ip.daddr);
+    }
     if (!found)
         return swap_refused(skb, HD_BPF_DROP_LABEL_UNKNOWN, ICMP6_UNREACHABLE, 0);
     l = *found;
     if (l.act == HD_BPF_LABEL_SWAP)
         return swap(skb, h, &l);
-    return path_end(skb, cfg);
+    return path_end(skb);
 }
 
 static __always_inline int plain(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
@@ -258,13 +339,6 @@ static __always_inline bool has_our_prefix(const struct hd_bpf_config *cfg,
 
     return to == cfg->label_prefix || to == cfg->node_prefix || from == cfg->label_prefix ||
            from == cfg->node_prefix;
-}
-
-static __always_inline struct plain_headers *linear(struct __sk_buff *skb)
-{
-    void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-    return data + PLAIN_LEN <= end ? data : NULL;
 }
 
 /* False for all traffic that is none of ours. A VLAN's frames are its own device's. */

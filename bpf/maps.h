@@ -48,6 +48,14 @@ struct {
 } hd_adjs SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, HD_BPF_WAYS_MAX);
+    __type(key, __u32);
+    __type(value, struct hd_bpf_way);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+} hd_ways SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, HD_BPF_IFS_MAX);
     __uint(map_flags, BPF_F_NO_PREALLOC);

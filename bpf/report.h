@@ -60,11 +60,12 @@ struct report {
  */
 static __noinline void report_packet(struct __sk_buff *skb, __u32 offset, const struct report *r)
 {
+    const struct hd_bpf_config *cfg = config();
     struct hd_bpf_event *e;
     struct ipv6hdr ip;
     __u32 len, kind;
 
-    if (!r || bpf_skb_load_bytes(skb, offset, &ip, sizeof ip) < 0)
+    if (!r || !cfg || bpf_skb_load_bytes(skb, offset, &ip, sizeof ip) < 0)
         return;
     /* Different errors about one label do not silence each other. */
     kind = (__u32)r->kind << 16 | (__u32)r->icmp_type << 8 | r->icmp_code;
@@ -77,7 +78,9 @@ static __noinline void report_packet(struct __sk_buff *skb, __u32 offset, const 
     }
     __builtin_memset(e, 0, sizeof *e);
     e->kind = r->kind;
-    e->icmp_type = r->icmp_type;
+    /* On its way round a packet carries a label where its sender should be: nobody is told. */
+    if (prefix_of(&ip.saddr) != cfg->label_prefix)
+        e->icmp_type = r->icmp_type;
     e->icmp_code = r->icmp_code;
     e->ifindex = skb->ifindex;
     e->adj = r->adj;

@@ -4,6 +4,7 @@
  * (forwarding-on-linux.md, 3.3). Whatever is not the common case goes up unchanged to tc on the
  * same interface (link.bpf.c), which knows all cases, makes the reports and counts the drops.
  */
+#include "carrier.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -32,7 +33,7 @@ static __always_inline bool welcome(__u32 ifindex, const struct ethhdr *eth)
     return in && same_mac(in->mac, eth->h_dest) && bpf_map_lookup_elem(&hd_admitted, &key);
 }
 
-static __always_inline int swap(struct plain_headers *h, __u32 len)
+static __always_inline int swap(struct xdp_md *ctx, struct plain_headers *h, __u32 len)
 {
     const struct hd_bpf_label *l;
     const struct hd_bpf_adj *a;
@@ -52,7 +53,7 @@ static __always_inline int swap(struct plain_headers *h, __u32 len)
     out = bpf_map_lookup_elem(&hd_ifs, &ifindex);
     if (!out ||
         (out->flags & (HD_BPF_IF_USED | HD_BPF_IF_XDP)) != (HD_BPF_IF_USED | HD_BPF_IF_XDP) ||
-        len > out->mtu + L2_LEN)
+        len > out->mtu + L2_LEN || !xdp_has_carrier(ctx, ifindex))
         return XDP_PASS;
     if (bpf_redirect_map(&hd_devs, ifindex, XDP_PASS) != XDP_REDIRECT)
         return XDP_PASS;
@@ -74,7 +75,7 @@ int hd_xdp(struct xdp_md *ctx)
         prefix_of(&h->ip.daddr) != cfg->label_prefix || h->ip.hop_limit <= 1 ||
         !welcome(ctx->ingress_ifindex, &h->eth))
         return XDP_PASS;
-    return swap(h, (__u32)(end - data));
+    return swap(ctx, h, (__u32)(end - data));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

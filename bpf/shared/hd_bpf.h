@@ -17,6 +17,7 @@
 #define HD_BPF_LABELS_MAX   65536
 #define HD_BPF_NODES_MAX    8192
 #define HD_BPF_ADJS_MAX     4096
+#define HD_BPF_WAYS_MAX     16384
 #define HD_BPF_IFS_MAX      256
 #define HD_BPF_ADMITTED_MAX 4096
 #define HD_BPF_FLOWS_MAX    2048
@@ -29,7 +30,9 @@
 
 #define HD_BPF_ENCAP_LEN     44 /* IPv6 and four bytes of GRE */
 #define HD_BPF_GRE_IPV6      0x000086dd
-#define HD_BPF_HOP_LIMIT     64 /* of a new outer header */
+#define HD_BPF_HOP_LIMIT     64      /* of a new outer header */
+#define HD_BPF_FLOW_MASK     0x7ffff /* the part of the flow label that tells flows apart */
+#define HD_BPF_MARK          0x08    /* its top bit, in the second byte: the packet was repaired */
 #define HD_BPF_MTU_MIN       1280
 #define HD_BPF_KIRA_PORT     19219
 #define HD_BPF_PACKET_MAX    128 /* bytes of an offending packet in an event */
@@ -60,7 +63,7 @@ struct hd_bpf_config {
     __be16 node_prefix, label_prefix;
     __u8 zero[6];
 };
-#define HD_BPF_VERSION 2
+#define HD_BPF_VERSION 3
 
 /* nodes: LPM trie. */
 struct hd_bpf_node_key {
@@ -80,6 +83,8 @@ struct hd_bpf_node {
     __u32 adj;
     __u8 label[16]; /* as an address */
     __u32 mtu;      /* largest inner packet; 0: no own limit */
+    __u32 way;      /* as those of a label */
+    __u8 then[16];
 };
 
 /* labels: hash by the label as an address. */
@@ -96,6 +101,8 @@ struct hd_bpf_label {
     __u32 act;
     __u32 adj;
     __u8 out[16];
+    __u32 way;     /* round a dead egress; 0: that of the adjacency, which carries `out` */
+    __u8 then[16]; /* carried with `way`; all zero: nothing */
 };
 
 /* adjs: array by number; without an ifindex: none. Many labels point at one, so a dead neighbour is
@@ -109,6 +116,18 @@ struct hd_bpf_adj {
     __u8 mac[6];
     __u8 zero[2];
     __u8 link_local[16]; /* for adoption */
+    __u32 way;
+};
+
+/*
+ * ways: array by number (model: guards). Where a packet goes whose egress is dead: over `adj` under
+ * `out`. What it carries becomes its outer source; whoever ends the way makes that its destination.
+ * A way with a `then` of its own is of use only to what has none.
+ */
+struct hd_bpf_way {
+    __u32 adj; /* 0: none */
+    __u8 out[16];
+    __u8 then[16];
 };
 
 /* ifs: hash by ifindex; written by the set-up half. */
@@ -153,6 +172,7 @@ enum hd_bpf_event_kind {
     HD_BPF_EV_EGRESS_DEAD,
     HD_BPF_EV_NO_ROUTE,
     HD_BPF_EV_ICMP, /* nothing but the error message */
+    HD_BPF_EV_REPAIRED,
 };
 
 struct hd_bpf_event {
@@ -180,6 +200,8 @@ struct hd_bpf_event {
     X(SWAPPED, "forward.swapped")                                                                  \
     X(SWAPPED_XDP, "forward.swapped-xdp")                                                          \
     X(OVERLAY, "forward.overlay")                                                                  \
+    X(REPAIRED, "forward.repaired")                                                                \
+    X(RESTORED, "forward.restored")                                                                \
     X(DELIVERED, "forward.delivered")                                                              \
     X(REFLECTED, "forward.echo-reflected")                                                         \
     X(DROP_NO_ROUTE, "drop.no-route")                                                              \
@@ -188,6 +210,7 @@ struct hd_bpf_event {
     X(DROP_HOP_LIMIT, "drop.hop-limit")                                                            \
     X(DROP_TOO_BIG, "drop.too-big")                                                                \
     X(DROP_EGRESS_DEAD, "drop.egress-dead")                                                        \
+    X(DROP_REPAIRED, "drop.repaired-twice")                                                        \
     X(DROP_NO_EGRESS, "drop.no-egress")                                                            \
     X(DROP_NOT_ADMITTED, "drop.not-admitted")                                                      \
     X(DROP_NOT_OURS, "drop.not-ours")                                                              \

@@ -21,6 +21,12 @@ static const struct hd_enum_name route_act_names[] = {
     [HD_ROUTE_UNREACHABLE] = {"unreachable", NULL, HD_TONE_BAD},
 };
 
+static const struct hd_enum_name guard_names[] = {
+    [HD_GUARD_NONE] = {"none", NULL, HD_TONE_PLAIN},
+    [HD_GUARD_LINK] = {"link", NULL, HD_TONE_GOOD},
+    [HD_GUARD_OWN] = {"node", NULL, HD_TONE_GOOD},
+};
+
 static const struct hd_column label_columns[] = {
 #define S struct hd_row_label
     HD_COLUMN(S, label, LABEL, "label", .heading = "LABEL", .flags = HD_KEY | HD_SHOW),
@@ -37,6 +43,13 @@ static const struct hd_column label_columns[] = {
     HD_COLUMN(S, explicit_setup, BOOL, "explicit", .heading = "EXPLICIT", .flags = HD_SHOW),
     HD_COLUMN(S, expires_in_ns, AGE, "expires-in-ms", .heading = "EXPIRES IN", .unit = "ms",
               .flags = HD_SHOW),
+    HD_COLUMN(S, way.guard, ENUM, "guard", .heading = "GUARD", .flags = HD_SHOW,
+              HD_NAMES(guard_names)),
+    HD_COLUMN(S, way.ifindex, UINT, "guard-ifindex", .heading = "GUARD VIA",
+              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
+    HD_COLUMN(S, way.next_hop, IP6, "guard-next-hop", .heading = "GUARD NEXT HOP",
+              .flags = HD_COL_UNKNOWN),
+    HD_COLUMN(S, way.out, LABEL, "guard-label", .heading = "GUARD LABEL", .flags = HD_COL_UNKNOWN),
     HD_COLUMN(S, owner, ENUM, "owner", .heading = "OWNER", HD_NAMES(owner_names)),
 #undef S
 };
@@ -57,6 +70,13 @@ static const struct hd_column route_columns[] = {
     HD_COLUMN(S, mtu, UINT, "mtu", .heading = "MTU", .unit = "bytes",
               .flags = HD_SHOW | HD_COL_UNKNOWN),
     HD_COLUMN(S, installed, BOOL, "installed", .heading = "INSTALLED", .flags = HD_SHOW),
+    HD_COLUMN(S, way.guard, ENUM, "guard", .heading = "GUARD", .flags = HD_SHOW,
+              HD_NAMES(guard_names)),
+    HD_COLUMN(S, way.ifindex, UINT, "guard-ifindex", .heading = "GUARD VIA",
+              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
+    HD_COLUMN(S, way.next_hop, IP6, "guard-next-hop", .heading = "GUARD NEXT HOP",
+              .flags = HD_COL_UNKNOWN),
+    HD_COLUMN(S, way.out, LABEL, "guard-label", .heading = "GUARD LABEL", .flags = HD_COL_UNKNOWN),
     HD_COLUMN(S, owner, ENUM, "owner", .heading = "OWNER", .flags = HD_SHOW, HD_NAMES(owner_names)),
 #undef S
 };

@@ -65,8 +65,10 @@ static void on_foreign(struct hd_router_role *r, const struct hd_message *m)
 static bool adopted_something(struct hd_router_role *r)
 {
     const struct hd_model *m = hd_router_model(r->driver.router);
-    return hd_model_next(m, HD_OBJ_ADJ, 0) != 0 || hd_model_next(m, HD_OBJ_LABEL, 0) != 0 ||
-           hd_model_next(m, HD_OBJ_ROUTE, 0) != 0;
+    for (int kind = HD_OBJ_ADJ; kind <= HD_OBJ_ROUTE; kind++)
+        if (hd_model_next(m, (enum hd_object_kind)kind, 0) != 0)
+            return true;
+    return false;
 }
 
 static int start_core(struct hd_router_role *r)

@@ -252,6 +252,8 @@ static const struct hd_object *object_at(const struct hd_model *m, enum hd_objec
     switch (kind) {
     case HD_OBJ_ADJ:
         return &hd_model_adj(m, i)->o;
+    case HD_OBJ_GUARD:
+        return &hd_model_guard(m, i)->o;
     case HD_OBJ_LABEL:
         return &hd_model_label_at(m, i)->o;
     default:
@@ -266,7 +268,8 @@ static const struct hd_object *object_at(const struct hd_model *m, enum hd_objec
  */
 void hd_driver_tell_refused(struct hd_driver *d)
 {
-    static const enum hd_object_kind kinds[] = {HD_OBJ_ADJ, HD_OBJ_LABEL, HD_OBJ_ROUTE};
+    static const enum hd_object_kind kinds[] = {HD_OBJ_ADJ, HD_OBJ_GUARD, HD_OBJ_LABEL,
+                                                HD_OBJ_ROUTE};
     struct hd_model *m = hd_router_model(d->router);
     struct hd_input in[HD_DRIVER_REFUSED_MAX];
     unsigned n = 0;

@@ -46,6 +46,8 @@ static enum hd_report_kind report_kind(uint8_t event)
         return HD_REPORT_EGRESS_DEAD;
     case HD_BPF_EV_NO_ROUTE:
         return HD_REPORT_NO_ROUTE;
+    case HD_BPF_EV_REPAIRED:
+        return HD_REPORT_REPAIRED;
     default:
         return 0;
     }

@@ -16,6 +16,7 @@ enum hd_fwd_ebpf_map {
     HD_EBPF_NODES,
     HD_EBPF_LABELS,
     HD_EBPF_ADJS,
+    HD_EBPF_WAYS,
     HD_EBPF_ADMITTED,
     HD_EBPF_COUNTERS,
     HD_EBPF_EVENTS,

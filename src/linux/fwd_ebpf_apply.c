@@ -115,6 +115,7 @@ static int set_adj(const struct batch *b, uint32_t adj, const struct hd_adj_valu
     int error = bpf_map_lookup_elem(b->maps[HD_EBPF_ADJS], &adj, &old) == 0 ? 0 : map_error();
 
     memcpy(new.mac, &v->mac, sizeof new.mac);
+    new.way = v->guard;
     memcpy(new.link_local, &v->link_local, sizeof new.link_local);
     new.flags = (v->admitted ? HD_BPF_ADJ_ADMITTED : 0) | (v->down ? HD_BPF_ADJ_DOWN : 0);
     if (error == 0 && v->admitted)
@@ -143,6 +144,38 @@ static void change_adj(const struct batch *b, const struct hd_change *c)
     int error =
         c->del ? del_adj(b, c->index) : set_adj(b, c->index, &hd_model_adj(b->model, c->index)->v);
 
+    hd_model_done(b->model, c, error);
+}
+
+/* What is carried round: an address, or all zero. */
+static void then_address(uint8_t address[16], uint16_t prefix, const struct hd_label *then)
+{
+    memset(address, 0, 16);
+    if (!hd_label_is_none(then))
+        hd_fwd_ebpf_label(address, prefix, then);
+}
+
+/* An element may be read half new, half old: where it changes, it is empty in between. */
+static void change_guard(const struct batch *b, const struct hd_change *c)
+{
+    static const struct hd_bpf_way none;
+    struct hd_bpf_way old = {0}, new = {0};
+    int map = b->maps[HD_EBPF_WAYS], error = 0;
+
+    if (!c->del) {
+        const struct hd_guard_value *v = &hd_model_guard(b->model, c->index)->v;
+        new.adj = v->adj;
+        if (v->adj != 0)
+            hd_fwd_ebpf_label(new.out, b->label_prefix, &v->out);
+        if (v->adj != 0)
+            then_address(new.then, b->label_prefix, &v->then);
+    }
+    if (bpf_map_lookup_elem(map, &c->index, &old) != 0)
+        error = map_error();
+    if (error == 0 && old.adj != 0 && new.adj != 0)
+        error = map_set(map, &c->index, &none);
+    if (error == 0)
+        error = map_set(map, &c->index, &new);
     hd_model_done(b->model, c, error);
 }
 
@@ -199,17 +232,21 @@ static void flush(struct batch *b)
 static void add_label(struct batch *b, uint32_t index)
 {
     const struct hd_label_entry *e = hd_model_label_at(b->model, index);
+    const struct hd_repair repair = hd_model_repair(b->model, e->repair);
     struct hd_bpf_label *v = &b->values.labels[b->count];
 
     hd_fwd_ebpf_label(b->keys.labels[b->count].label, b->label_prefix, &e->key);
     v->act = e->v.act;
     v->adj = e->v.adj;
     hd_fwd_ebpf_label(v->out, b->label_prefix, &e->v.out);
+    v->way = repair.guard;
+    then_address(v->then, b->label_prefix, &repair.then);
 }
 
 static void add_route(struct batch *b, uint32_t index)
 {
     const struct hd_route_entry *e = hd_model_route_at(b->model, index);
+    const struct hd_repair repair = hd_model_repair(b->model, e->repair);
     struct hd_bpf_node_key *k = &b->keys.nodes[b->count];
     struct hd_bpf_node *v = &b->values.nodes[b->count];
 
@@ -219,6 +256,8 @@ static void add_route(struct batch *b, uint32_t index)
     v->adj = e->v.adj;
     v->mtu = e->v.mtu;
     hd_fwd_ebpf_label(v->label, b->label_prefix, &e->v.out);
+    v->way = repair.guard;
+    then_address(v->then, b->label_prefix, &repair.then);
 }
 
 static void add(struct batch *b, const struct hd_change *c)
@@ -257,6 +296,9 @@ void hd_fwd_ebpf_apply(const int *maps, uint16_t label_prefix, struct hd_model *
         if (c.kind == HD_OBJ_ADJ) {
             flush(&b);
             change_adj(&b, &c);
+        } else if (c.kind == HD_OBJ_GUARD) {
+            flush(&b);
+            change_guard(&b, &c);
         } else {
             add(&b, &c);
         }

@@ -49,6 +49,8 @@ static int load_kira0(struct hd_fwd_ebpf_objects *o, const struct bpf_object_ope
 {
     struct hd_bpf_kira0 *s = hd_bpf_kira0__open_opts(opts);
 
+    if (s != NULL)
+        s->rodata->hd_reads_carrier = o->reads_carrier;
     if (s == NULL || hd_bpf_kira0__load(s) != 0) {
         int error = failed("encapsulation", why);
         hd_bpf_kira0__destroy(s);
@@ -57,6 +59,7 @@ static int load_kira0(struct hd_fwd_ebpf_objects *o, const struct bpf_object_ope
     o->maps[HD_EBPF_NODES] = keep(bpf_map__fd(s->maps.hd_nodes));
     o->maps[HD_EBPF_LABELS] = keep(bpf_map__fd(s->maps.hd_labels));
     o->maps[HD_EBPF_ADJS] = keep(bpf_map__fd(s->maps.hd_adjs));
+    o->maps[HD_EBPF_WAYS] = keep(bpf_map__fd(s->maps.hd_ways));
     o->maps[HD_EBPF_ADMITTED] = keep(bpf_map__fd(s->maps.hd_admitted));
     o->maps[HD_EBPF_COUNTERS] = keep(bpf_map__fd(s->maps.hd_counters));
     o->maps[HD_EBPF_EVENTS] = keep(bpf_map__fd(s->maps.hd_events));
@@ -72,6 +75,8 @@ static int load_link(struct hd_fwd_ebpf_objects *o, const struct bpf_object_open
 {
     struct hd_bpf_link *s = hd_bpf_link__open_opts(opts);
 
+    if (s != NULL)
+        s->rodata->hd_reads_carrier = o->reads_carrier;
     if (s == NULL || hd_bpf_link__load(s) != 0) {
         int error = failed("link", why);
         hd_bpf_link__destroy(s);
@@ -106,6 +111,8 @@ static void load_xdp(struct hd_fwd_ebpf_objects *o, const struct bpf_object_open
 {
     struct hd_bpf_xdp *s = hd_bpf_xdp__open_opts(opts);
 
+    if (s != NULL)
+        s->rodata->hd_reads_carrier = o->reads_carrier;
     if (s != NULL && load_with_devs(s, opts->pin_root_path) == 0) {
         o->maps[HD_EBPF_DEVS] = keep(bpf_map__fd(s->maps.hd_devs));
         o->programs[HD_EBPF_XDP] = keep(bpf_program__fd(s->progs.hd_xdp));
@@ -113,13 +120,14 @@ static void load_xdp(struct hd_fwd_ebpf_objects *o, const struct bpf_object_open
     hd_bpf_xdp__destroy(s);
 }
 
-int hd_fwd_ebpf_load(struct hd_fwd_ebpf_objects *o, const char *pin_dir, char *why)
+static int load_all(struct hd_fwd_ebpf_objects *o, const char *pin_dir, bool reads_carrier,
+                    char *why)
 {
     LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = pin_dir);
     int error;
 
     memset(o, 0xff, sizeof *o);
-    libbpf_set_print(quiet);
+    o->reads_carrier = reads_carrier;
     error = load_kira0(o, &opts, why);
     if (error == 0)
         error = load_link(o, &opts, why);
@@ -128,6 +136,15 @@ int hd_fwd_ebpf_load(struct hd_fwd_ebpf_objects *o, const char *pin_dir, char *w
     else
         hd_fwd_ebpf_unload(o);
     return error;
+}
+
+int hd_fwd_ebpf_load(struct hd_fwd_ebpf_objects *o, const char *pin_dir, char *why)
+{
+    libbpf_set_print(quiet);
+    /* A kernel before 6.2 cannot read a device's state in a program: there netlink has to do. */
+    if (load_all(o, pin_dir, true, why) == 0)
+        return 0;
+    return load_all(o, pin_dir, false, why);
 }
 
 static void close_all(int *fds, unsigned count)

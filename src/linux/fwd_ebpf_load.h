@@ -16,6 +16,7 @@ enum hd_fwd_ebpf_program {
 struct hd_fwd_ebpf_objects {
     int maps[HD_EBPF_MAP_COUNT];
     int programs[HD_EBPF_PROGRAM_COUNT]; /* XDP: -1 where it does not load */
+    bool reads_carrier;                  /* they see a dead egress themselves */
 };
 
 /*

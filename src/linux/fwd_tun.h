@@ -36,6 +36,8 @@
 #define HD_TUN_GRE       0x000086ddu
 #define HD_TUN_HOP_LIMIT 64 /* of a new outer header */
 #define HD_IP6_BYTES     40
+#define HD_TUN_FLOW_MASK 0x7ffffu /* the part of the flow label that tells flows apart */
+#define HD_TUN_MARK      0x08     /* its top bit, in the second byte: the packet was repaired */
 
 /* The 16-byte echo of KIRA (core/kira/wire.h): UDP length; magic and type. */
 #define HD_TUN_ECHO_UDP     24
@@ -139,6 +141,8 @@ int hd_tun_ecn(uint8_t outer, uint8_t inner);
     X(DIRECT, "forward.direct")                                                                    \
     X(SWAPPED, "forward.swapped")                                                                  \
     X(OVERLAY, "forward.overlay")                                                                  \
+    X(REPAIRED, "forward.repaired")                                                                \
+    X(RESTORED, "forward.restored")                                                                \
     X(DELIVERED, "forward.delivered")                                                              \
     X(REFLECTED, "forward.echo-reflected")                                                         \
     X(SEGMENTED, "forward.segmented")                                                              \
@@ -148,6 +152,7 @@ int hd_tun_ecn(uint8_t outer, uint8_t inner);
     X(DROP_HOP_LIMIT, "drop.hop-limit")                                                            \
     X(DROP_TOO_BIG, "drop.too-big")                                                                \
     X(DROP_EGRESS_DEAD, "drop.egress-dead")                                                        \
+    X(DROP_REPAIRED, "drop.repaired-twice")                                                        \
     X(DROP_NO_EGRESS, "drop.no-egress")                                                            \
     X(DROP_NOT_ADMITTED, "drop.not-admitted")                                                      \
     X(DROP_NOT_OURS, "drop.not-ours")                                                              \

@@ -24,11 +24,12 @@
 #include "lib/hash.h"
 #include "linux/fwd_tun.h"
 
-#define RECORDS_LIVE (HD_ADJS_MAX_DEFAULT + HD_LABELS_MAX_DEFAULT + HD_ROUTES_MAX_DEFAULT)
-#define RECORDS_MAX  (2 * RECORDS_LIVE) /* of one half */
-#define HISTORY_MIN  256u               /* records that are never worth a new beginning */
-#define PAGE         4096u
-#define LAYOUT       (0x6864746162000100ull | sizeof(struct record)) /* "hdtab", version, size */
+#define RECORDS_LIVE                                                                               \
+    (HD_ADJS_MAX_DEFAULT + HD_GUARDS_MAX_DEFAULT + HD_LABELS_MAX_DEFAULT + HD_ROUTES_MAX_DEFAULT)
+#define RECORDS_MAX (2 * RECORDS_LIVE) /* of one half */
+#define HISTORY_MIN 256u               /* records that are never worth a new beginning */
+#define PAGE        4096u
+#define LAYOUT      (0x6864746162000200ull | sizeof(struct record)) /* "hdtab", version, size */
 
 #define FLAG_ADMITTED 1
 #define FLAG_DOWN     2
@@ -36,6 +37,7 @@
 struct record {
     uint32_t check; /* of what follows and of the place */
     uint32_t adj;   /* of an adjacency: its number; else where it leads */
+    uint32_t guard; /* of a guard: its number; else the one that is used */
     uint32_t ifindex;
     uint16_t mtu;
     uint8_t kind; /* enum hd_object_kind */
@@ -45,7 +47,8 @@ struct record {
     uint8_t flags;
     uint8_t reserved;
     struct hd_mac mac;
-    struct hd_label out;
+    struct hd_label out, then;
+    uint8_t zero[2];
     uint8_t key[16]; /* label, prefix, or the adjacency's link-local address */
 };
 
@@ -59,7 +62,7 @@ struct hd_tun_image {
     } half[2];
 };
 
-_Static_assert(sizeof(struct record) == 56, "no padding: records are hashed as bytes");
+_Static_assert(sizeof(struct record) == 76, "no padding: records are hashed as bytes");
 _Static_assert(sizeof(struct hd_tun_image) % PAGE == 0, "halves are given back by the page");
 
 /* --- records -------------------------------------------------------------------------------------
@@ -75,6 +78,7 @@ static struct record of_adj(uint32_t number, const struct hd_adj_value *v)
 {
     struct record r = {.kind = HD_OBJ_ADJ,
                        .adj = number,
+                       .guard = v->guard,
                        .ifindex = v->ifindex,
                        .flags =
                            (uint8_t)((v->admitted ? FLAG_ADMITTED : 0) | (v->down ? FLAG_DOWN : 0)),
@@ -83,21 +87,36 @@ static struct record of_adj(uint32_t number, const struct hd_adj_value *v)
     return r;
 }
 
-static struct record of_label(const struct hd_label_entry *e)
+static struct record of_guard(uint32_t number, const struct hd_guard_value *v)
 {
-    struct record r = {.kind = HD_OBJ_LABEL, .act = e->v.act, .adj = e->v.adj, .out = e->v.out};
+    return (struct record){
+        .kind = HD_OBJ_GUARD, .guard = number, .adj = v->adj, .out = v->out, .then = v->then};
+}
+
+static struct record of_label(const struct hd_model *m, const struct hd_label_entry *e)
+{
+    const struct hd_repair repair = hd_model_repair(m, e->repair);
+    struct record r = {.kind = HD_OBJ_LABEL,
+                       .act = e->v.act,
+                       .adj = e->v.adj,
+                       .out = e->v.out,
+                       .guard = repair.guard,
+                       .then = repair.then};
     memcpy(r.key, e->key.b, sizeof e->key.b);
     return r;
 }
 
-static struct record of_route(const struct hd_route_entry *e)
+static struct record of_route(const struct hd_model *m, const struct hd_route_entry *e)
 {
+    const struct hd_repair repair = hd_model_repair(m, e->repair);
     struct record r = {.kind = HD_OBJ_ROUTE,
                        .act = e->v.act,
                        .len = e->key.len,
                        .mtu = e->v.mtu,
                        .adj = e->v.adj,
-                       .out = e->v.out};
+                       .out = e->v.out,
+                       .guard = repair.guard,
+                       .then = repair.then};
     memcpy(r.key, e->key.prefix.b, sizeof r.key);
     return r;
 }
@@ -105,8 +124,9 @@ static struct record of_route(const struct hd_route_entry *e)
 static struct record of_object(const struct hd_model *m, uint32_t kind, uint32_t index)
 {
     return kind == HD_OBJ_ADJ     ? of_adj(index, &hd_model_adj(m, index)->v)
-           : kind == HD_OBJ_LABEL ? of_label(hd_model_label_at(m, index))
-                                  : of_route(hd_model_route_at(m, index));
+           : kind == HD_OBJ_GUARD ? of_guard(index, &hd_model_guard(m, index)->v)
+           : kind == HD_OBJ_LABEL ? of_label(m, hd_model_label_at(m, index))
+                                  : of_route(m, hd_model_route_at(m, index));
 }
 
 /* Whether two records are about the same object. */
@@ -116,13 +136,16 @@ static bool same_key(const struct record *a, const struct record *b)
         return false;
     }
     return a->kind == HD_OBJ_ADJ ? a->adj == b->adj
-                                 : a->len == b->len && memcmp(a->key, b->key, sizeof a->key) == 0;
+           : a->kind == HD_OBJ_GUARD
+               ? a->guard == b->guard
+               : a->len == b->len && memcmp(a->key, b->key, sizeof a->key) == 0;
 }
 
 static uint64_t key_hash(const struct record *r)
 {
-    return r->kind == HD_OBJ_ADJ
-               ? hd_mix64(r->adj)
+    return r->kind == HD_OBJ_ADJ ? hd_mix64(r->adj)
+           : r->kind == HD_OBJ_GUARD
+               ? hd_mix64((uint64_t)HD_OBJ_GUARD << 32 | r->guard)
                : hd_hash64((uint64_t)r->kind << 8 | r->len, r->key, sizeof r->key);
 }
 
@@ -190,7 +213,7 @@ static void begin_anew(struct hd_tun_image *i, const struct hd_model *m)
 void hd_tun_image_commit(struct hd_tun *t, const struct hd_model *m)
 {
     uint64_t head = head_now(t->image), count = count_of(head) + t->noted;
-    uint64_t live = m->adj_free.live + m->label_free.live + m->route_free.live;
+    uint64_t live = m->adj_free.live + hd_model_guards(m) + m->label_free.live + m->route_free.live;
     if (t->image_whole && count <= 2 * live + HISTORY_MIN) {
         atomic_store_explicit(&t->image->head, head_of(half_of(head), count), memory_order_release);
     } else {
@@ -225,23 +248,29 @@ static void last_ones(const struct record *v, uint32_t n, uint32_t *table, uint3
 static int take(const struct record *r, struct hd_model *m, uint8_t owner)
 {
     if (r->kind == HD_OBJ_ADJ) {
-        struct hd_adj_value v = {.ifindex = r->ifindex,
+        struct hd_adj_value v = {.guard = (uint16_t)r->guard,
+                                 .ifindex = r->ifindex,
                                  .mac = r->mac,
                                  .admitted = (r->flags & FLAG_ADMITTED) != 0,
                                  .down = (r->flags & FLAG_DOWN) != 0};
         memcpy(v.link_local.b, r->key, sizeof v.link_local.b);
         return hd_model_adopt_adj(m, owner, r->adj, &v);
     }
+    if (r->kind == HD_OBJ_GUARD) {
+        struct hd_guard_value v = {.adj = r->adj, .out = r->out, .then = r->then};
+        return hd_model_adopt_guard(m, owner, r->guard, &v);
+    }
+    const struct hd_repair repair = {.guard = (uint16_t)r->guard, .then = r->then};
     if (r->kind == HD_OBJ_LABEL) {
         struct hd_label_value v = {.act = r->act, .adj = r->adj, .out = r->out};
         struct hd_label key;
         memcpy(key.b, r->key, sizeof key.b);
-        return hd_model_adopt_label(m, owner, &key, &v);
+        return hd_model_adopt_label(m, owner, &key, &v, &repair);
     }
     struct hd_route_value v = {.act = r->act, .mtu = r->mtu, .adj = r->adj, .out = r->out};
     struct hd_route_key key = {.len = r->len};
     memcpy(key.prefix.b, r->key, sizeof key.prefix.b);
-    return hd_model_adopt_route(m, owner, &key, &v);
+    return hd_model_adopt_route(m, owner, &key, &v, &repair);
 }
 
 static int take_all(const struct record *v, uint32_t n, struct hd_model *m, uint8_t owner)

@@ -5,8 +5,12 @@
  * router's own model: there is no second table.
  *
  *   from kira0   look up the destination; plain to a neighbour, with an outer header to anybody
- * else from a link  admission; then swap the label, or the path ends: deliver, or go on over
- * another path by changing the outer header in place (overlay hop), or plain to a neighbour
+ *                else
+ *   from a link  admission; then swap the label, or the path ends: deliver, or go on over another
+ *                path by changing the outer header in place (overlay hop), or plain to a neighbour
+ *
+ * Where the egress is down a packet takes the way round it that a guard knows, once in its life
+ * (model/fwd.h). That an egress is down is what the router says: the carrier is not read here.
  */
 #include <string.h>
 
@@ -56,11 +60,12 @@ static bool is_multicast(const struct hd_ip6 *a)
     return a->b[0] == 0xff;
 }
 
-static void put_label(const struct hd_tun *t, uint8_t *ip, const struct hd_label *label)
+/* A label as an address. */
+static void put_label(const struct hd_tun *t, uint8_t *address, const struct hd_label *label)
 {
-    ip[AT_DESTINATION] = (uint8_t)(t->label_prefix >> 8);
-    ip[AT_DESTINATION + 1] = (uint8_t)t->label_prefix;
-    memcpy(ip + AT_DESTINATION + 2, label->b, sizeof label->b);
+    address[0] = (uint8_t)(t->label_prefix >> 8);
+    address[1] = (uint8_t)t->label_prefix;
+    memcpy(address + 2, label->b, sizeof label->b);
 }
 
 /* A flow keeps to one path in networks that balance by label (RFC 6438). */
@@ -72,11 +77,39 @@ static uint32_t flow_label(const struct hd_tun *t, const uint8_t *ip, uint32_t l
     if (has_ports && len >= HD_IP6_BYTES + 4) {
         memcpy(key + 32, ip + HD_IP6_BYTES, 4);
     }
-    return (uint32_t)hd_hash64(t->reports->salt, key, sizeof key) & 0xfffff;
+    return (uint32_t)hd_hash64(t->reports->salt, key, sizeof key) & HD_TUN_FLOW_MASK;
+}
+
+static bool is_repaired(const uint8_t *ip)
+{
+    return (ip[1] & HD_TUN_MARK) != 0;
+}
+
+/* How a packet leaves. */
+struct leaving {
+    uint32_t adj; /* that of the entry, also when another is taken */
+    uint32_t mtu;
+    const struct hd_adj_value *to;
+    bool encap, repaired;
+    struct hd_label label;
+    struct hd_label carry; /* with `repaired`; none: the path ends where the way round does */
+};
+
+/* Destination, and after a repair what is carried and the mark; else the source stays. */
+static void write_outer(const struct hd_tun *t, uint8_t *ip, const struct leaving *l)
+{
+    put_label(t, ip + AT_DESTINATION, &l->label);
+    if (!l->repaired) {
+        return;
+    }
+    if (!hd_label_is_none(&l->carry)) {
+        put_label(t, ip + AT_SOURCE, &l->carry);
+    }
+    ip[1] |= HD_TUN_MARK;
 }
 
 static void build_outer(const struct hd_tun *t, uint8_t outer[HD_ENCAP_BYTES],
-                        const struct hd_tun_packet *p, const struct hd_label *label)
+                        const struct hd_tun_packet *p, const struct leaving *l)
 {
     struct hd_writer w = hd_writer_make(outer, HD_ENCAP_BYTES);
     hd_write_u32(&w, 6u << 28 | (uint32_t)traffic_class(p->bytes) << 20 |
@@ -85,10 +118,10 @@ static void build_outer(const struct hd_tun *t, uint8_t outer[HD_ENCAP_BYTES],
     hd_write_u8(&w, IPPROTO_GRE);
     hd_write_u8(&w, HD_TUN_HOP_LIMIT);
     hd_write_bytes(&w, t->own.b, sizeof t->own.b);
-    hd_write_u16(&w, t->label_prefix);
-    hd_write_bytes(&w, label->b, sizeof label->b);
+    hd_write_bytes(&w, t->own.b, sizeof t->own.b); /* the destination follows */
     hd_write_u32(&w, HD_TUN_GRE);
     HD_ASSERT(!w.bad);
+    write_outer(t, outer, l);
 }
 
 /* --- dropping
@@ -99,15 +132,12 @@ static void drop(struct hd_tun *t, enum hd_tun_counter why)
     t->counters[why]++;
 }
 
-/*
- * Drops a packet with a report (kind 0: none) and an ICMPv6 error (type 0: none) about the IPv6
- * header at `at`, both within the limits.
- */
-static void refuse(struct hd_tun *t, enum hd_tun_counter why, struct hd_in_report *r,
-                   struct hd_icmp_error e, const struct hd_tun_packet *p, uint32_t at)
+/* A report (kind 0: none) and an ICMPv6 error (type 0: none) about the IPv6 header at `at`, both
+ * within the limits. */
+static void tell(struct hd_tun *t, struct hd_in_report *r, struct hd_icmp_error e,
+                 const struct hd_tun_packet *p, uint32_t at)
 {
     const uint8_t *ip = p->bytes + at;
-    drop(t, why);
     if (!hd_tun_may_report(t->reports, (uint32_t)r->kind << 16 | (uint32_t)e.type << 8 | e.code, ip,
                            t->now)) {
         drop(t, HD_TUN_REPORTS_LIMITED);
@@ -121,9 +151,18 @@ static void refuse(struct hd_tun *t, enum hd_tun_counter why, struct hd_in_repor
         }
         t->sink->report(t->sink->user, r);
     }
-    if (e.type != 0) {
+    /* On its way round a packet carries a label where its sender should be: nobody is told. */
+    if (e.type != 0 && prefix_at(ip, AT_SOURCE) != t->label_prefix) {
         t->sink->icmp_error(t->sink->user, e.type, e.code, e.value, ip, p->len - at);
     }
+}
+
+/* Drops a packet and tells of it. */
+static void refuse(struct hd_tun *t, enum hd_tun_counter why, struct hd_in_report *r,
+                   struct hd_icmp_error e, const struct hd_tun_packet *p, uint32_t at)
+{
+    drop(t, why);
+    tell(t, r, e, p, at);
 }
 
 static void refuse_plainly(struct hd_tun *t, enum hd_tun_counter why, struct hd_icmp_error e,
@@ -146,34 +185,71 @@ static void no_way(struct hd_tun *t, const struct hd_route_entry *route,
 /* --- leaving
  * --------------------------------------------------------------------------------------- */
 
-struct egress {
-    uint32_t adj;
-    uint32_t mtu;
-    const struct hd_adj_value *to;
-};
-
-/*
- * Finds where an adjacency leads; false when the packet (whose header at `at` counts) was dropped.
- * `own` is the label that we would give it, NULL when it has one or gets none.
- */
-static bool find_egress(struct hd_tun *t, uint32_t adj, struct egress *out,
-                        const struct hd_tun_packet *p, uint32_t at, const struct hd_label *own)
+/* Where an adjacency leads; false when it is not, or no longer, known. */
+static bool find_egress(const struct hd_tun *t, uint32_t adj, struct leaving *l)
 {
     const struct hd_adj *a = hd_model_adj(t->model, adj);
-    uint32_t mtu = a != NULL ? hd_tun_mtu(t, a->v.ifindex) : 0;
-    if (a == NULL || mtu == 0) {
+    l->mtu = a != NULL ? hd_tun_mtu(t, a->v.ifindex) : 0;
+    l->to = a != NULL ? &a->v : NULL;
+    return l->mtu != 0;
+}
+
+static bool take_guard(const struct hd_tun *t, const struct hd_repair *r, struct leaving *l)
+{
+    const struct hd_guard *g = r->guard != 0 ? hd_model_guard(t->model, r->guard) : NULL;
+    bool carries = !hd_label_is_none(&r->then);
+    if (g == NULL || !g->o.wanted || g->v.adj == 0 || (carries && !hd_label_is_none(&g->v.then)) ||
+        !find_egress(t, g->v.adj, l) || l->to->down) {
+        return false;
+    }
+    l->carry = carries ? r->then : g->v.then;
+    l->label = g->v.out;
+    l->repaired = l->encap = true;
+    return true;
+}
+
+/*
+ * The way round: the entry's own guard, with what it carries; else that of the adjacency, which
+ * leads to the next node and carries the label that the packet would have had there.
+ */
+static bool go_round(const struct hd_tun *t, const struct hd_repair *own, struct leaving *l)
+{
+    const struct hd_adj *a = hd_model_adj(t->model, l->adj);
+    const struct hd_repair link = {.guard = a != NULL ? a->v.guard : 0, .then = l->label};
+    return take_guard(t, own, l) || (l->encap && take_guard(t, &link, l));
+}
+
+/*
+ * Finds the egress of l->adj for the packet whose header at `at` counts, or the way round it; false
+ * when the packet was dropped. `own`: the label is one that we would give it.
+ */
+static bool find_leaving(struct hd_tun *t, uint16_t repair, struct leaving *l,
+                         const struct hd_tun_packet *p, uint32_t at, bool own)
+{
+    struct hd_in_report r = {.kind = HD_REPORT_EGRESS_DEAD, .adj = l->adj};
+    if (!find_egress(t, l->adj, l)) {
         drop(t, HD_TUN_DROP_NO_EGRESS);
         return false;
     }
-    *out = (struct egress){.adj = adj, .mtu = mtu, .to = &a->v};
-    if (a->v.down) {
-        struct hd_in_report r = {.kind = HD_REPORT_EGRESS_DEAD, .adj = adj};
-        if (own != NULL) {
-            r.label = *own;
-        }
+    if (!l->to->down) {
+        return true;
+    }
+    if (own && l->encap) {
+        r.label = l->label;
+    }
+    /* Of one that goes on over another path the mark ends here: it is nearer to its destination. */
+    if (!own && is_repaired(p->bytes)) {
+        refuse(t, HD_TUN_DROP_REPAIRED, &r, no_error, p, at);
+        return false;
+    }
+    const struct hd_repair way = hd_model_repair(t->model, repair);
+    if (!go_round(t, &way, l)) {
         refuse(t, HD_TUN_DROP_EGRESS_DEAD, &r, no_error, p, at);
         return false;
     }
+    r.kind = HD_REPORT_REPAIRED;
+    tell(t, &r, no_error, p, at);
+    t->counters[HD_TUN_REPAIRED]++;
     return true;
 }
 
@@ -181,14 +257,15 @@ static bool find_egress(struct hd_tun *t, uint32_t adj, struct egress *out,
  * The part that packets from kira0 and packets at an overlay hop have in common: the route leads on
  * to somebody else, the packet's own header is at `at`. Finds the egress and checks the size.
  */
-static bool check_onward(struct hd_tun *t, const struct hd_route_entry *route, struct egress *out,
+static bool check_onward(struct hd_tun *t, const struct hd_route_entry *route, struct leaving *l,
                          const struct hd_tun_packet *p, uint32_t at)
 {
-    bool encap = route->v.act == HD_ROUTE_ENCAP;
-    if (!find_egress(t, route->v.adj, out, p, at, encap ? &route->v.out : NULL)) {
+    *l = (struct leaving){
+        .adj = route->v.adj, .encap = route->v.act == HD_ROUTE_ENCAP, .label = route->v.out};
+    if (!find_leaving(t, route->repair, l, p, at, true)) {
         return false;
     }
-    uint32_t mtu = encap ? out->mtu - HD_ENCAP_BYTES : out->mtu;
+    uint32_t mtu = l->encap ? l->mtu - HD_ENCAP_BYTES : l->mtu;
     if (route->v.mtu != 0 && route->v.mtu < mtu) {
         mtu = route->v.mtu;
     }
@@ -234,19 +311,19 @@ void hd_tun_from_device(struct hd_tun *t, struct hd_tun_packet *p)
         drop(t, HD_TUN_DROP_NOT_OURS);
         return;
     }
-    struct egress out;
+    struct leaving out;
     if (!check_onward(t, route, &out, p, 0)) {
         return;
     }
     note_flow(t, &to, out.adj);
-    if (route->v.act == HD_ROUTE_DIRECT) {
+    if (!out.encap) {
         if (hd_tun_send(t, out.to, NULL, 0, p, 0)) {
             t->counters[HD_TUN_DIRECT]++;
         }
         return;
     }
     uint8_t outer[HD_ENCAP_BYTES];
-    build_outer(t, outer, p, &route->v.out);
+    build_outer(t, outer, p, &out);
     if (hd_tun_send(t, out.to, outer, sizeof outer, p, 0)) {
         t->counters[HD_TUN_ENCAPSULATED]++;
     }
@@ -281,7 +358,7 @@ static void onward(struct hd_tun *t, const struct hd_route_entry *route, const s
                    struct hd_tun_packet *p)
 {
     uint8_t *inner = p->bytes + HD_ENCAP_BYTES;
-    struct egress out;
+    struct leaving out;
     if (inner[AT_HOP_LIMIT] <= 1) {
         refuse_plainly(t, HD_TUN_DROP_HOP_LIMIT, TIME_EXCEEDED, p, HD_ENCAP_BYTES);
         return;
@@ -290,7 +367,7 @@ static void onward(struct hd_tun *t, const struct hd_route_entry *route, const s
         return;
     }
     note_flow(t, to, out.adj);
-    if (route->v.act == HD_ROUTE_DIRECT) {
+    if (!out.encap) {
         if (!pop(t, p)) {
             return;
         }
@@ -301,7 +378,8 @@ static void onward(struct hd_tun *t, const struct hd_route_entry *route, const s
         return;
     }
     memcpy(p->bytes + AT_SOURCE, t->own.b, sizeof t->own.b);
-    put_label(t, p->bytes, &route->v.out);
+    p->bytes[1] &= (uint8_t)~HD_TUN_MARK;
+    write_outer(t, p->bytes, &out);
     p->bytes[AT_HOP_LIMIT] = HD_TUN_HOP_LIMIT;
     inner[AT_HOP_LIMIT]--;
     if (hd_tun_send(t, out.to, NULL, 0, p, HD_ENCAP_BYTES)) {
@@ -337,7 +415,7 @@ static void path_end(struct hd_tun *t, struct hd_tun_packet *p)
         pop_and_deliver(t, p);
         return;
     }
-    /* A header within a header is a repair by push, which nobody makes yet. */
+    /* A header within a header: nobody makes that. */
     uint16_t prefix = prefix_at(inner, AT_DESTINATION);
     if (prefix == t->label_prefix || is_multicast(&to) || hd_ip6_is_link_local(&to)) {
         drop(t, HD_TUN_DROP_MALFORMED);
@@ -356,12 +434,12 @@ static void path_end(struct hd_tun *t, struct hd_tun_packet *p)
 
 static void swap(struct hd_tun *t, const struct hd_label_entry *l, struct hd_tun_packet *p)
 {
-    struct egress out;
+    struct leaving out = {.adj = l->v.adj, .encap = true, .label = l->v.out};
     if (p->bytes[AT_HOP_LIMIT] <= 1) {
         refuse_plainly(t, HD_TUN_DROP_HOP_LIMIT, TIME_EXCEEDED, p, 0);
         return;
     }
-    if (!find_egress(t, l->v.adj, &out, p, 0, NULL)) {
+    if (!find_leaving(t, l->repair, &out, p, 0, false)) {
         return;
     }
     if (hd_tun_wire_len(p) > out.mtu) {
@@ -369,7 +447,7 @@ static void swap(struct hd_tun *t, const struct hd_label_entry *l, struct hd_tun
         refuse_plainly(t, HD_TUN_DROP_TOO_BIG, e, p, 0);
         return;
     }
-    put_label(t, p->bytes, &l->v.out);
+    write_outer(t, p->bytes, &out);
     p->bytes[AT_HOP_LIMIT]--;
     /* Only a super-packet has to be understood to be passed on. */
     if (hd_tun_is_gso(p) && !is_encapsulated(p)) {
@@ -384,6 +462,16 @@ static void labelled(struct hd_tun *t, struct hd_tun_packet *p)
     struct hd_label key;
     memcpy(key.b, p->bytes + AT_DESTINATION + 2, sizeof key.b);
     const struct hd_label_entry *l = hd_model_label_find(t->model, &key);
+    /* A way round ends here: the packet goes on under the label that it carried. Once: the source
+     * is no label after that. */
+    if (l != NULL && l->v.act == HD_LABEL_DECAP &&
+        prefix_at(p->bytes, AT_SOURCE) == t->label_prefix) {
+        memcpy(p->bytes + AT_DESTINATION, p->bytes + AT_SOURCE, sizeof t->own.b);
+        memcpy(p->bytes + AT_SOURCE, t->own.b, sizeof t->own.b);
+        memcpy(key.b, p->bytes + AT_DESTINATION + 2, sizeof key.b);
+        t->counters[HD_TUN_RESTORED]++;
+        l = hd_model_label_find(t->model, &key);
+    }
     if (l == NULL) {
         struct hd_in_report r = {.kind = HD_REPORT_LABEL_UNKNOWN};
         refuse(t, HD_TUN_DROP_LABEL_UNKNOWN, &r, UNREACHABLE, p, 0);
@@ -434,12 +522,12 @@ void hd_tun_from_link(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifinde
         drop(t, HD_TUN_DROP_NOT_ADMITTED);
         return;
     }
-    if (hd_tun_normalise(p) != HD_OK || prefix_at(p->bytes, AT_SOURCE) == t->label_prefix) {
+    if (hd_tun_normalise(p) != HD_OK) {
         drop(t, HD_TUN_DROP_MALFORMED);
-        return;
-    }
-    if (prefix_at(p->bytes, AT_DESTINATION) == t->label_prefix) {
+    } else if (prefix_at(p->bytes, AT_DESTINATION) == t->label_prefix) {
         labelled(t, p);
+    } else if (prefix_at(p->bytes, AT_SOURCE) == t->label_prefix) {
+        drop(t, HD_TUN_DROP_MALFORMED);
     } else {
         plain(t, p, ifindex, from);
     }

@@ -141,6 +141,7 @@ enum hd_report_kind {
     HD_REPORT_NO_ROUTE,      /* nothing matches `to` */
     HD_REPORT_TOO_BIG,       /* somebody on the path of `label` says its MTU is `value` */
     HD_REPORT_UNREACHABLE,   /* an ICMPv6 unreachable about `label` came back */
+    HD_REPORT_REPAIRED,      /* the entry's adjacency is down; the packet went round it */
 };
 
 struct hd_in_report {

@@ -2,7 +2,7 @@
 /*
  * Changes of the forwarding model: which objects the driver has still to set or to delete.
  *
- * An object stands in at most one of six queues, so that any number of edits between two pulls
+ * An object stands in at most one of eight queues, so that any number of edits between two pulls
  * costs the driver one operation. The queues are doubly linked through the objects: an edit that
  * turns a waiting set into a deletion (or back) moves the object in constant time and allocates
  * nothing, which is why edits of existing objects cannot fail.
@@ -28,17 +28,36 @@ static unsigned queue_number(enum hd_object_kind kind, bool del)
 {
     unsigned k = (unsigned)kind - HD_OBJ_ADJ;
 
-    return del ? 5 - k : k;
+    return del ? 2 * HD_OBJ_KINDS - 1 - k : k;
 }
 
 static enum hd_object_kind queue_kind(unsigned number)
 {
-    return (enum hd_object_kind)(HD_OBJ_ADJ + (number < 3 ? number : 5 - number));
+    return (enum hd_object_kind)(HD_OBJ_ADJ +
+                                 (number < HD_OBJ_KINDS ? number : 2 * HD_OBJ_KINDS - 1 - number));
+}
+
+static struct hd_change_queue *queue_at(struct hd_model *m, unsigned number)
+{
+    static const uint8_t place[2 * HD_OBJ_KINDS] = {0, 0, 1, 2, 3, 4, 0, 5};
+
+    if (queue_kind(number) != HD_OBJ_GUARD)
+        return &m->queue[place[number]];
+    if (m->guards == NULL)
+        return NULL;
+    return number < HD_OBJ_KINDS ? &m->guards->set : &m->guards->del;
+}
+
+const struct hd_change_queue *hd_model_queue(const struct hd_model *m, unsigned number,
+                                             enum hd_object_kind *kind)
+{
+    *kind = queue_kind(number);
+    return queue_at((struct hd_model *)m, number);
 }
 
 static void enqueue(struct hd_model *m, enum hd_object_kind kind, uint32_t index, bool del)
 {
-    struct hd_change_queue *q = &m->queue[queue_number(kind, del)];
+    struct hd_change_queue *q = queue_at(m, queue_number(kind, del));
     struct hd_object *o = hd_object_at(m, kind, index);
 
     HD_ASSERT(!o->queued);
@@ -57,7 +76,7 @@ static void enqueue(struct hd_model *m, enum hd_object_kind kind, uint32_t index
 static void dequeue(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
 {
     struct hd_object *o = hd_object_at(m, kind, index);
-    struct hd_change_queue *q = &m->queue[queue_number(kind, o->queued_del)];
+    struct hd_change_queue *q = queue_at(m, queue_number(kind, o->queued_del));
 
     HD_ASSERT(o->queued && m->queued > 0);
     if (o->prev != 0)
@@ -121,8 +140,9 @@ void hd_object_unwant(struct hd_model *m, enum hd_object_kind kind, uint32_t ind
 
 bool hd_model_pull(struct hd_model *m, struct hd_change *c)
 {
-    for (unsigned i = 0; i < HD_ARRAY_LEN(m->queue); i++) {
-        uint32_t index = m->queue[i].head;
+    for (unsigned i = 0; i < 2 * HD_OBJ_KINDS; i++) {
+        const struct hd_change_queue *q = queue_at(m, i);
+        uint32_t index = q != NULL ? q->head : 0;
         if (index == 0)
             continue;
         enum hd_object_kind kind = queue_kind(i);
@@ -206,6 +226,8 @@ static uint32_t table_len(const struct hd_model *m, enum hd_object_kind kind)
     switch (kind) {
     case HD_OBJ_ADJ:
         return m->adjs.len;
+    case HD_OBJ_GUARD:
+        return m->guards != NULL ? m->guards->v.len : 0;
     case HD_OBJ_LABEL:
         return m->labels.len;
     case HD_OBJ_ROUTE:
@@ -225,7 +247,8 @@ uint32_t hd_model_next(const struct hd_model *m, enum hd_object_kind kind, uint3
 void hd_model_sweep(struct hd_model *m, uint8_t owner)
 {
     /* Users first, so that no queue ever holds an adjacency whose labels stay. */
-    static const enum hd_object_kind kinds[] = {HD_OBJ_ROUTE, HD_OBJ_LABEL, HD_OBJ_ADJ};
+    static const enum hd_object_kind kinds[] = {HD_OBJ_ROUTE, HD_OBJ_LABEL, HD_OBJ_GUARD,
+                                                HD_OBJ_ADJ};
 
     for (unsigned k = 0; k < HD_ARRAY_LEN(kinds); k++) {
         for (uint32_t i = 1; i < table_len(m, kinds[k]); i++) {

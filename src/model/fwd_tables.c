@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects of the forwarding model: three vectors with free lists, an index for labels and one for
- * routes. Entry 0 is unused in all three, so that 0 can mean "none".
+ * Objects of the forwarding model: vectors with free lists, an index for labels and one for
+ * routes. Entry 0 is unused in all of them, so that 0 can mean "none". What is special about guards
+ * is in fwd_guards.c.
  *
  * The indices find an entry by a salted hash of its key. Labels come and go by hundreds while a
  * network finds itself and few stay: tables that have become sparse are packed when nothing is on
@@ -33,6 +34,7 @@ int hd_model_init(struct hd_model *m, struct hd_pool *pool, uint64_t salt)
 void hd_model_free(struct hd_model *m)
 {
     hd_vec_free(m->pool, &m->adjs);
+    hd_guards_free(m);
     hd_vec_free(m->pool, &m->labels);
     hd_vec_free(m->pool, &m->routes);
     hd_index_free(&m->label_index, m->pool);
@@ -47,6 +49,9 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
     case HD_OBJ_ADJ:
         HD_ASSERT(index < m->adjs.len);
         return &m->adjs.v[index].o;
+    case HD_OBJ_GUARD:
+        HD_ASSERT(m->guards != NULL && index < m->guards->v.len);
+        return &m->guards->v.v[index].o;
     case HD_OBJ_LABEL:
         HD_ASSERT(index < m->labels.len);
         return &m->labels.v[index].o;
@@ -60,6 +65,7 @@ struct hd_object *hd_object_at(const struct hd_model *m, enum hd_object_kind kin
 static struct hd_table_free *table_free(struct hd_model *m, enum hd_object_kind kind)
 {
     return kind == HD_OBJ_ADJ     ? &m->adj_free
+           : kind == HD_OBJ_GUARD ? &m->guards->free
            : kind == HD_OBJ_LABEL ? &m->label_free
                                   : &m->route_free;
 }
@@ -75,6 +81,11 @@ static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t w
         if (error == 0)
             m->adjs.len = want;
         return error;
+    case HD_OBJ_GUARD:
+        error = hd_vec_reserve(m->pool, &m->guards->v, want);
+        if (error == 0)
+            m->guards->v.len = want;
+        return error;
     case HD_OBJ_LABEL:
         error = hd_vec_reserve(m->pool, &m->labels, want);
         if (error == 0)
@@ -89,8 +100,7 @@ static int table_extend(struct hd_model *m, enum hd_object_kind kind, uint32_t w
     return HD_EINVAL;
 }
 
-/* A fresh slot: its index (> 0) or an hd_error. */
-static int slot_take(struct hd_model *m, enum hd_object_kind kind, uint32_t len)
+int hd_slot_take(struct hd_model *m, enum hd_object_kind kind, uint32_t len)
 {
     struct hd_table_free *f = table_free(m, kind);
     uint32_t index = f->head;
@@ -121,10 +131,15 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
     case HD_OBJ_ADJ:
         memset(&m->adjs.v[index], 0, sizeof m->adjs.v[index]);
         break;
+    case HD_OBJ_GUARD:
+        memset(&m->guards->v.v[index], 0, sizeof m->guards->v.v[index]);
+        break;
     case HD_OBJ_LABEL:
+        hd_repair_drop(m, &m->labels.v[index].repair);
         memset(&m->labels.v[index], 0, sizeof m->labels.v[index]);
         break;
     case HD_OBJ_ROUTE:
+        hd_repair_drop(m, &m->routes.v[index].repair);
         memset(&m->routes.v[index], 0, sizeof m->routes.v[index]);
         break;
     }
@@ -140,7 +155,7 @@ static void slot_release(struct hd_model *m, enum hd_object_kind kind, uint32_t 
  * Tells a driver that asked which value is in the data plane, or on its way there, when another
  * takes its place. One that was never pulled is of no interest: the driver has not seen it.
  */
-static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
+void hd_object_tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t index)
 {
     const struct hd_object *o = hd_object_at(m, kind, index);
     struct hd_model_old_list *list = m->old;
@@ -156,21 +171,27 @@ static void tell_old(struct hd_model *m, enum hd_object_kind kind, uint32_t inde
     old->index = index;
     if (kind == HD_OBJ_ADJ)
         old->v.adj = m->adjs.v[index].v;
-    else if (kind == HD_OBJ_LABEL)
+    else if (kind == HD_OBJ_GUARD)
+        old->v.guard = m->guards->v.v[index].v;
+    else if (kind == HD_OBJ_LABEL) {
         old->v.label = m->labels.v[index].v;
-    else
+        old->repair = hd_model_repair(m, m->labels.v[index].repair);
+    } else {
         old->v.route = m->routes.v[index].v;
+        old->repair = hd_model_repair(m, m->routes.v[index].repair);
+    }
 }
 
 static bool adj_value_equal(const struct hd_adj_value *a, const struct hd_adj_value *b)
 {
     return a->ifindex == b->ifindex && hd_ip6_equal(&a->link_local, &b->link_local) &&
-           hd_mac_equal(&a->mac, &b->mac) && a->admitted == b->admitted && a->down == b->down;
+           hd_mac_equal(&a->mac, &b->mac) && a->admitted == b->admitted && a->down == b->down &&
+           a->guard == b->guard;
 }
 
 int hd_model_adj_add(struct hd_model *m, uint8_t owner, const struct hd_adj_value *v)
 {
-    int index = slot_take(m, HD_OBJ_ADJ, m->adjs.len);
+    int index = hd_slot_take(m, HD_OBJ_ADJ, m->adjs.len);
 
     if (index < 0)
         return index;
@@ -186,7 +207,7 @@ void hd_model_adj_set(struct hd_model *m, uint32_t adj, const struct hd_adj_valu
     bool changed = !adj_value_equal(&a->v, v);
 
     if (changed)
-        tell_old(m, HD_OBJ_ADJ, adj);
+        hd_object_tell_old(m, HD_OBJ_ADJ, adj);
     a->v = *v;
     hd_object_want(m, HD_OBJ_ADJ, adj, a->o.owner, changed);
 }
@@ -246,7 +267,7 @@ static uint32_t label_slot(const struct hd_model *m, const struct hd_label *key)
 /* Makes the slot of a new key: its index or an hd_error. */
 static int label_new(struct hd_model *m, const struct hd_label *key)
 {
-    int index = slot_take(m, HD_OBJ_LABEL, m->labels.len);
+    int index = hd_slot_take(m, HD_OBJ_LABEL, m->labels.len);
 
     if (index < 0)
         return index;
@@ -273,12 +294,14 @@ struct hd_label_entry *hd_model_label_set(struct hd_model *m, uint8_t owner,
     } else {
         changed = !label_value_equal(&m->labels.v[index].v, v);
         if (changed)
-            tell_old(m, HD_OBJ_LABEL, index);
+            hd_object_tell_old(m, HD_OBJ_LABEL, index);
     }
     struct hd_label_entry *e = &m->labels.v[index];
-    if (!e->o.wanted) { /* the words belong to the owner before */
+    if (!e->o.wanted) { /* all this belongs to the owner before */
         e->owner_word = 0;
         e->until_s = 0;
+        changed = changed || e->repair != 0;
+        hd_repair_drop(m, &e->repair);
     }
     e->v = *v;
     hd_object_want(m, HD_OBJ_LABEL, index, owner, changed);
@@ -346,7 +369,7 @@ static uint32_t route_slot(const struct hd_model *m, const struct hd_route_key *
 
 static int route_new(struct hd_model *m, const struct hd_route_key *key)
 {
-    int index = slot_take(m, HD_OBJ_ROUTE, m->routes.len);
+    int index = hd_slot_take(m, HD_OBJ_ROUTE, m->routes.len);
 
     if (index < 0)
         return index;
@@ -375,9 +398,13 @@ int hd_model_route_set(struct hd_model *m, uint8_t owner, const struct hd_route_
     } else {
         changed = !hd_route_value_equal(&m->routes.v[index].v, v);
         if (changed)
-            tell_old(m, HD_OBJ_ROUTE, index);
+            hd_object_tell_old(m, HD_OBJ_ROUTE, index);
     }
     struct hd_route_entry *e = &m->routes.v[index];
+    if (!e->o.wanted) {
+        changed = changed || e->repair != 0;
+        hd_repair_drop(m, &e->repair);
+    }
     e->v = *v;
     hd_object_want(m, HD_OBJ_ROUTE, index, owner, changed);
     return 0;
@@ -425,9 +452,9 @@ const struct hd_route_entry *hd_model_route_lookup(const struct hd_model *m,
  * Is a quarter of the table's memory empty, and some entries more? What has just been packed is
  * not, although its block was rounded up by as much as a quarter.
  */
-static bool sparse(const struct hd_table_free *f, uint32_t cap)
+bool hd_table_is_sparse(uint32_t live, uint32_t cap)
 {
-    return cap > SPARSE_MIN && (uint64_t)f->live + f->live * 3 / 8 + SPARSE_MIN / 4 < cap;
+    return cap > SPARSE_MIN && (uint64_t)live + live * 3 / 8 + SPARSE_MIN / 4 < cap;
 }
 
 static uint32_t packed_len(const struct hd_table_free *f)
@@ -476,10 +503,11 @@ static void pack_routes(struct hd_model *m)
 
 void hd_tables_pack(struct hd_model *m)
 {
-    if (sparse(&m->label_free, m->labels.cap))
+    if (hd_table_is_sparse(m->label_free.live, m->labels.cap))
         pack_labels(m);
-    if (sparse(&m->route_free, m->routes.cap))
+    if (hd_table_is_sparse(m->route_free.live, m->routes.cap))
         pack_routes(m);
+    hd_repairs_pack(m);
 }
 
 /* --- leaving and adopting -------------------------------------------------------------------- */
@@ -497,38 +525,38 @@ void hd_object_forget(struct hd_model *m, enum hd_object_kind kind, uint32_t ind
     slot_release(m, kind, index);
 }
 
-static void adopt(struct hd_object *o, uint8_t owner)
+void hd_object_adopt(struct hd_object *o, uint8_t owner)
 {
     o->owner = owner;
     o->wanted = o->installed = o->present = o->adopted = 1;
 }
 
-/* Takes a certain free slot of the adjacencies; those that the table grows by become free. */
-static int adj_slot_take_at(struct hd_model *m, uint32_t adj)
+int hd_slot_take_at(struct hd_model *m, enum hd_object_kind kind, uint32_t len, uint32_t index)
 {
-    uint32_t len = m->adjs.len;
+    struct hd_table_free *f = table_free(m, kind);
 
-    if (m->adj_free.live >= m->adj_free.limit || adj > m->adj_free.limit)
+    if (f->live >= f->limit || index > f->limit)
         return HD_ELIMIT;
-    if (adj >= len) {
-        int error = table_extend(m, HD_OBJ_ADJ, adj + 1);
+    if (index >= len) {
+        int error = table_extend(m, kind, index + 1);
         if (error != 0)
             return error;
-        for (uint32_t i = adj; i >= HD_MAX(len, 1u); i--) {
-            m->adjs.v[i].o.next = m->adj_free.head;
-            m->adj_free.head = i;
+        for (uint32_t i = index; i >= HD_MAX(len, 1u); i--) {
+            hd_object_at(m, kind, i)->next = f->head;
+            f->head = i;
         }
     }
-    uint32_t *link = &m->adj_free.head;
-    while (*link != adj) {
+    uint32_t *link = &f->head;
+    while (*link != index) {
         if (*link == 0)
             return HD_EEXIST;
-        link = &m->adjs.v[*link].o.next;
+        link = &hd_object_at(m, kind, *link)->next;
     }
-    *link = m->adjs.v[adj].o.next;
-    m->adjs.v[adj].o.next = 0;
-    m->adjs.v[adj].o.in_use = 1;
-    m->adj_free.live++;
+    struct hd_object *o = hd_object_at(m, kind, index);
+    *link = o->next;
+    o->next = 0;
+    o->in_use = 1;
+    f->live++;
     return 0;
 }
 
@@ -537,16 +565,16 @@ int hd_model_adopt_adj(struct hd_model *m, uint8_t owner, uint32_t adj,
 {
     if (adj == 0)
         return HD_EINVAL;
-    int error = adj_slot_take_at(m, adj);
+    int error = hd_slot_take_at(m, HD_OBJ_ADJ, m->adjs.len, adj);
     if (error != 0)
         return error;
     m->adjs.v[adj].v = *v;
-    adopt(&m->adjs.v[adj].o, owner);
+    hd_object_adopt(&m->adjs.v[adj].o, owner);
     return 0;
 }
 
 int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_label *key,
-                         const struct hd_label_value *v)
+                         const struct hd_label_value *v, const struct hd_repair *r)
 {
     if (label_slot(m, key) != 0)
         return HD_EEXIST;
@@ -554,12 +582,12 @@ int hd_model_adopt_label(struct hd_model *m, uint8_t owner, const struct hd_labe
     if (index < 0)
         return index;
     m->labels.v[index].v = *v;
-    adopt(&m->labels.v[index].o, owner);
-    return 0;
+    hd_object_adopt(&m->labels.v[index].o, owner);
+    return hd_repair_set(m, &m->labels.v[index].repair, r);
 }
 
 int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_route_key *key,
-                         const struct hd_route_value *v)
+                         const struct hd_route_value *v, const struct hd_repair *r)
 {
     struct hd_route_key k = route_key(&key->prefix, key->len);
 
@@ -569,6 +597,6 @@ int hd_model_adopt_route(struct hd_model *m, uint8_t owner, const struct hd_rout
     if (index < 0)
         return index;
     m->routes.v[index].v = *v;
-    adopt(&m->routes.v[index].o, owner);
-    return 0;
+    hd_object_adopt(&m->routes.v[index].o, owner);
+    return hd_repair_set(m, &m->routes.v[index].repair, r);
 }

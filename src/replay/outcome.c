@@ -159,27 +159,41 @@ static uint64_t add_adj(uint64_t h, const struct hd_adj_value *v)
     h = add_word(h, v->ifindex);
     h = hd_outcome_digest(h, &v->link_local, sizeof v->link_local);
     h = hd_outcome_digest(h, &v->mac, sizeof v->mac);
-    return add_word(h, (uint64_t)v->admitted << 1 | v->down);
+    return add_word(h, (uint64_t)v->guard << 2 | (uint64_t)v->admitted << 1 | v->down);
 }
 
-static uint64_t add_label(uint64_t h, const struct hd_label_entry *l)
+static uint64_t add_guard(uint64_t h, const struct hd_guard_value *v)
+{
+    return add_id(add_id(add_word(h, v->adj), v->out.b), v->then.b);
+}
+
+static uint64_t add_repair(uint64_t h, const struct hd_model *m, uint16_t ref)
+{
+    const struct hd_repair r = hd_model_repair(m, ref);
+    return add_id(add_word(h, r.guard), r.then.b);
+}
+
+static uint64_t add_label(uint64_t h, const struct hd_model *m, const struct hd_label_entry *l)
 {
     h = add_id(h, l->key.b);
     h = add_word(h, (uint64_t)l->v.act << 32 | l->v.adj);
+    h = add_repair(h, m, l->repair);
     return add_id(h, l->v.out.b);
 }
 
-static uint64_t add_route(uint64_t h, const struct hd_route_entry *r)
+static uint64_t add_route(uint64_t h, const struct hd_model *m, const struct hd_route_entry *r)
 {
     h = hd_outcome_digest(h, &r->key.prefix, sizeof r->key.prefix);
     h = add_word(h, (uint64_t)r->key.len << 48 | (uint64_t)r->v.act << 40 | r->v.mtu);
     h = add_word(h, r->v.adj);
+    h = add_repair(h, m, r->repair);
     return add_id(h, r->v.out.b);
 }
 
 static const struct hd_object *object_at(const struct hd_model *m, unsigned kind, uint32_t i)
 {
     return kind == HD_OBJ_ADJ     ? &m->adjs.v[i].o
+           : kind == HD_OBJ_GUARD ? &hd_model_guard(m, i)->o
            : kind == HD_OBJ_LABEL ? &m->labels.v[i].o
                                   : &m->routes.v[i].o;
 }
@@ -188,8 +202,9 @@ static uint64_t add_object(uint64_t h, const struct hd_model *m, unsigned kind, 
 {
     h = add_word(h, (uint64_t)kind << 32 | i);
     return kind == HD_OBJ_ADJ     ? add_adj(h, &m->adjs.v[i].v)
-           : kind == HD_OBJ_LABEL ? add_label(h, &m->labels.v[i])
-                                  : add_route(h, &m->routes.v[i]);
+           : kind == HD_OBJ_GUARD ? add_guard(h, &hd_model_guard(m, i)->v)
+           : kind == HD_OBJ_LABEL ? add_label(h, m, &m->labels.v[i])
+                                  : add_route(h, m, &m->routes.v[i]);
 }
 
 /* All that waits to be pulled, in the order in which it will be. */
@@ -197,10 +212,11 @@ static uint64_t changes_digest(const struct hd_model *m)
 {
     uint64_t h = 0;
 
-    for (unsigned q = 0; q < HD_ARRAY_LEN(m->queue) && m->queued > 0; q++) {
-        unsigned kind = q < 3 ? q + 1 : 6 - q;
+    for (unsigned q = 0; q < 2 * HD_OBJ_KINDS && m->queued > 0; q++) {
+        enum hd_object_kind kind;
+        const struct hd_change_queue *queue = hd_model_queue(m, q, &kind);
         h = add_word(h, q);
-        for (uint32_t i = m->queue[q].head; i != 0; i = object_at(m, kind, i)->next)
+        for (uint32_t i = queue != NULL ? queue->head : 0; i != 0; i = object_at(m, kind, i)->next)
             h = add_object(h, m, kind, i);
     }
     return h;

@@ -22,6 +22,32 @@ static void show_adj(const struct hd_model *m, uint32_t adj, uint32_t *ifindex,
     *next_hop = a->v.link_local;
 }
 
+/* A guard that leads somewhere; NULL when it does not, or has a label of its own to carry and the
+ * packet as well. */
+static const struct hd_guard *usable(const struct hd_model *m, uint32_t guard, bool carries)
+{
+    const struct hd_guard *g = guard != 0 ? hd_model_guard(m, guard) : NULL;
+
+    return g == NULL || g->v.adj == 0 || (carries && !hd_label_is_none(&g->v.then)) ? NULL : g;
+}
+
+/* What a packet would do whose egress is dead: as the data plane decides. */
+static void show_way(const struct hd_model *m, uint32_t adj, uint16_t repair, bool labelled,
+                     struct hd_row_way *row)
+{
+    const struct hd_repair r = hd_model_repair(m, repair);
+    const struct hd_adj *a = adj != 0 ? hd_model_adj(m, adj) : NULL;
+    const struct hd_guard *own = usable(m, r.guard, !hd_label_is_none(&r.then));
+    const struct hd_guard *link = a != NULL && labelled ? usable(m, a->v.guard, true) : NULL;
+    const struct hd_guard *g = own != NULL ? own : link;
+
+    if (g == NULL)
+        return;
+    row->guard = g == own && (a == NULL || r.guard != a->v.guard) ? HD_GUARD_OWN : HD_GUARD_LINK;
+    row->out = g->v.out;
+    show_adj(m, g->v.adj, &row->ifindex, &row->next_hop);
+}
+
 static void show_label(const struct hd_model *m, uint32_t i, struct hd_row_label *row, hd_time now)
 {
     const struct hd_label_entry *e = hd_model_label_at(m, i);
@@ -39,6 +65,7 @@ static void show_label(const struct hd_model *m, uint32_t i, struct hd_row_label
     if (e->until_s != 0)
         row->expires_in_ns = HD_MAX(HD_SEC((hd_time)e->until_s) - now, (hd_time)0);
     show_adj(m, e->v.adj, &row->ifindex, &row->next_hop);
+    show_way(m, e->v.adj, e->repair, true, &row->way);
 }
 
 static void show_route(const struct hd_model *m, uint32_t i, struct hd_row_route *row)
@@ -56,6 +83,7 @@ static void show_route(const struct hd_model *m, uint32_t i, struct hd_row_route
         .out = e->v.out,
     };
     show_adj(m, e->v.adj, &row->ifindex, &row->next_hop);
+    show_way(m, e->v.adj, e->repair, e->v.act == HD_ROUTE_ENCAP, &row->way);
 }
 
 static void show_adjacency(const struct hd_model *m, uint32_t i, struct hd_row_adj *row)

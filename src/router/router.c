@@ -34,7 +34,6 @@ struct slot {
 };
 
 struct hd_router {
-    struct hd_pool *pool;
     struct hd_ids *ids;
     uint64_t seed;
     uint8_t turn; /* core that worked last: equals take turns */
@@ -61,7 +60,6 @@ struct hd_router *hd_router_create_in(struct hd_pool *pool, const struct hd_rout
     struct hd_router *r = hd_pool_alloc(pool, sizeof *r);
     if (r == NULL)
         return NULL;
-    r->pool = pool;
     r->seed = s->seed;
     hd_random_seed(&random, s->seed, STREAM_ROUTER);
     if (hd_model_init(&r->model, pool, hd_random_u64(&random)) != 0)
@@ -88,7 +86,7 @@ static struct hd_ctx context(struct hd_router *r, struct slot *s, hd_time now,
 {
     return (struct hd_ctx){
         .now = now,
-        .pool = r->pool,
+        .pool = r->model.pool,
         .model = &r->model,
         .ids = r->ids,
         .random = &s->random,
@@ -191,11 +189,11 @@ int hd_router_start_core(struct hd_router *r, const struct hd_router_core *c, hd
     if (r->slots[c->core] != NULL)
         return HD_EEXIST;
     int error = HD_ENOMEM;
-    struct slot *s = hd_pool_alloc(r->pool, sizeof *s);
+    struct slot *s = hd_pool_alloc(r->model.pool, sizeof *s);
     if (s == NULL)
         return error;
     s->core = c->core;
-    s->state = hd_pool_alloc(r->pool, ops->state_size);
+    s->state = hd_pool_alloc(r->model.pool, ops->state_size);
     if (s->state == NULL)
         goto free_slot;
     hd_random_seed(&s->random, r->seed, c->core);
@@ -209,9 +207,9 @@ int hd_router_start_core(struct hd_router *r, const struct hd_router_core *c, hd
     return 0;
 
 free_state:
-    hd_pool_free(r->pool, s->state, ops->state_size);
+    hd_pool_free(r->model.pool, s->state, ops->state_size);
 free_slot:
-    hd_pool_free(r->pool, s, sizeof *s);
+    hd_pool_free(r->model.pool, s, sizeof *s);
     return error;
 }
 
@@ -397,8 +395,8 @@ void hd_router_stop_core(struct hd_router *r, uint8_t core, hd_time now, struct 
     uint32_t mark = fx->used;
     ops->stop(s->state, &c);
     r->slots[core] = NULL; /* what is left of it hears no more events */
-    hd_pool_free(r->pool, s->state, ops->state_size);
-    hd_pool_free(r->pool, s, sizeof *s);
+    hd_pool_free(r->model.pool, s->state, ops->state_size);
+    hd_pool_free(r->model.pool, s, sizeof *s);
     deliver_events(r, mark, now, fx);
 }
 
@@ -420,7 +418,7 @@ struct hd_ids *hd_router_ids(struct hd_router *r)
 
 struct hd_pool *hd_router_pool(struct hd_router *r)
 {
-    return r->pool;
+    return r->model.pool;
 }
 
 void *hd_router_core_state(struct hd_router *r, uint8_t core)

@@ -28,6 +28,20 @@ enum hd_model_list {
     HD_LIST_ADJS,       /* struct hd_row_adj */
 };
 
+/* The way round, if the egress dies (doc/decisions/0026). */
+enum hd_row_guard {
+    HD_GUARD_NONE = 0,
+    HD_GUARD_LINK, /* to the next node, avoiding the link */
+    HD_GUARD_OWN,  /* one of the entry's own: to the path's end, or to a node behind the next */
+};
+
+struct hd_row_way {
+    uint8_t guard; /* enum hd_row_guard */
+    uint32_t ifindex;
+    struct hd_ip6 next_hop;
+    struct hd_label out;
+};
+
 struct hd_row_label {
     struct hd_label label;
     struct hd_label out;
@@ -38,6 +52,7 @@ struct hd_row_label {
     uint32_t adj, ifindex;
     struct hd_ip6 next_hop;
     hd_time expires_in_ns; /* HD_NEVER: does not expire */
+    struct hd_row_way way;
 };
 
 struct hd_row_route {
@@ -50,6 +65,7 @@ struct hd_row_route {
     uint32_t adj, ifindex;
     struct hd_label out;
     struct hd_ip6 next_hop;
+    struct hd_row_way way;
 };
 
 struct hd_row_adj {

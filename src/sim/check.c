@@ -144,13 +144,13 @@ static void follow_route(struct worker *w, uint32_t node, const struct hd_route_
 static void follow_change(struct worker *w, const struct changed *c)
 {
     const struct node *n = &w->s->nodes[c->node];
-    struct hd_label_value v;
+    struct force_label l;
     uint32_t unused;
     if (n->model == NULL)
         return;
     if (c->kind == HD_OBJ_ROUTE)
         follow_route(w, c->node, &c->route);
-    else if (force_label(n, &c->label, &v, &unused))
+    else if (force_label(n, &c->label, &l, &unused))
         follow_label(w, c->node, &c->label);
 }
 

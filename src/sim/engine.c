@@ -241,6 +241,7 @@ static void make_tables(struct hd_sim *s)
     s->queue.pool = s->pool;
     s->all_since = HD_NEVER;
     s->graph_epoch = s->forwarding_epoch = 1;
+    memset(&s->pretend, 0xff, sizeof s->pretend);
     hd_map_init(&s->by_id, 11);
     hd_map_init(&s->link_values_index, 12);
 }

@@ -70,6 +70,9 @@ struct packet {
     struct hd_label label;
     bool encap, origin; /* origin: not yet left its source */
     bool away;          /* an overlay stage did not come closer */
+    bool marked;        /* was repaired */
+    bool carries;       /* `carry` is its label where the way round ends */
+    struct hd_label carry;
     uint8_t outer_hops, inner_hops;
     uint16_t number; /* of the port, for a payload */
     uint8_t traffic_class;
@@ -123,10 +126,22 @@ struct held { /* a send that waits for a generation */
     struct hd_effect *effect; /* malloc'ed, with payload */
 };
 
+/* What is in force of a label or a route. */
+struct force_label {
+    struct hd_label_value v;
+    struct hd_repair repair;
+};
+
+struct force_route {
+    struct hd_route_value v;
+    struct hd_repair repair;
+};
+
 union object_value {
     struct hd_adj_value adj;
-    struct hd_label_value label;
-    struct hd_route_value route;
+    struct hd_guard_value guard;
+    struct force_label label;
+    struct force_route route;
 };
 
 /*
@@ -290,6 +305,7 @@ struct hd_sim {
     struct marks marks;      /* of walks between windows */
     /* scratch of searches, by node */
     uint32_t *bfs_distance, *bfs_queue;
+    struct hd_sim_dead pretend;
     uint32_t bfs_from; /* node of which bfs_distance tells, with bfs_epoch */
     uint64_t bfs_epoch, graph_epoch;
     uint64_t forwarding_epoch, checked_epoch;
@@ -405,9 +421,10 @@ bool install_due(struct worker *w, uint32_t node); /* true when something came i
 void install_now(struct worker *w, struct node *n);
 void install_drop(struct worker *w, struct node *n);
 bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v);
-bool force_label(const struct node *n, const struct hd_label *key, struct hd_label_value *v,
+bool force_guard(const struct node *n, uint32_t guard, struct hd_guard_value *v);
+bool force_label(const struct node *n, const struct hd_label *key, struct force_label *v,
                  uint32_t *index);
-bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_value *v);
+bool force_route(const struct node *n, const struct hd_ip6 *to, struct force_route *v);
 
 /* link.c */
 void link_make_values(struct hd_sim *s, uint32_t link, const struct hd_scenario_link *values);
@@ -425,6 +442,7 @@ struct step {
     struct hd_label label; /* the one it is about */
     uint32_t label_index;  /* entry used, 0: none */
     bool pushed;           /* a label was put on */
+    bool repaired;         /* it leaves round `adj` */
 };
 void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct packet *p,
                  struct step *out);

@@ -22,12 +22,24 @@ static const struct hd_object *object_of(const struct hd_model *m, const struct 
     switch (c->kind) {
     case HD_OBJ_ADJ:
         return &m->adjs.v[c->index].o;
+    case HD_OBJ_GUARD:
+        return &hd_model_guard(m, c->index)->o;
     case HD_OBJ_LABEL:
         return &m->labels.v[c->index].o;
     case HD_OBJ_ROUTE:
         break;
     }
     return &m->routes.v[c->index].o;
+}
+
+static struct force_label label_of(const struct hd_model *m, const struct hd_label_entry *e)
+{
+    return (struct force_label){e->v, hd_model_repair(m, e->repair)};
+}
+
+static struct force_route route_of(const struct hd_model *m, const struct hd_route_entry *e)
+{
+    return (struct force_route){e->v, hd_model_repair(m, e->repair)};
 }
 
 static void value_of(const struct hd_model *m, enum hd_object_kind kind, uint32_t index,
@@ -37,11 +49,14 @@ static void value_of(const struct hd_model *m, enum hd_object_kind kind, uint32_
     case HD_OBJ_ADJ:
         v->adj = m->adjs.v[index].v;
         break;
+    case HD_OBJ_GUARD:
+        v->guard = hd_model_guard(m, index)->v;
+        break;
     case HD_OBJ_LABEL:
-        v->label = m->labels.v[index].v;
+        v->label = label_of(m, &m->labels.v[index]);
         break;
     case HD_OBJ_ROUTE:
-        v->route = m->routes.v[index].v;
+        v->route = route_of(m, &m->routes.v[index]);
         break;
     }
 }
@@ -63,10 +78,12 @@ static void old_value(const struct worker *w, const struct hd_model *m, struct p
             continue;
         if (o->kind == HD_OBJ_ADJ)
             p->old.adj = o->v.adj;
+        else if (o->kind == HD_OBJ_GUARD)
+            p->old.guard = o->v.guard;
         else if (o->kind == HD_OBJ_LABEL)
-            p->old.label = o->v.label;
+            p->old.label = (struct force_label){o->v.label, o->repair};
         else
-            p->old.route = o->v.route;
+            p->old.route = (struct force_route){o->v.route, o->repair};
         return;
     }
     value_of(m, p->change.kind, p->change.index, &p->old);
@@ -222,7 +239,23 @@ bool force_adj(const struct node *n, uint32_t adj, struct hd_adj_value *v)
     return true;
 }
 
-bool force_label(const struct node *n, const struct hd_label *key, struct hd_label_value *v,
+bool force_guard(const struct node *n, uint32_t guard, struct hd_guard_value *v)
+{
+    if (n->pending_count > 0) {
+        const struct pending *p = first_pending(n, HD_OBJ_GUARD, guard);
+        if (p != NULL) {
+            *v = p->old.guard;
+            return p->had_old;
+        }
+    }
+    const struct hd_guard *g = hd_model_guard(n->model, guard);
+    if (g == NULL || !g->o.present)
+        return false;
+    *v = g->v;
+    return true;
+}
+
+bool force_label(const struct node *n, const struct hd_label *key, struct force_label *v,
                  uint32_t *index)
 {
     for (uint32_t i = 0; i < n->pending_count; i++) {
@@ -236,7 +269,7 @@ bool force_label(const struct node *n, const struct hd_label *key, struct hd_lab
     const struct hd_label_entry *e = hd_model_label_find(n->model, key);
     if (e == NULL || !e->o.present)
         return false;
-    *v = e->v;
+    *v = label_of(n->model, e);
     *index = (uint32_t)(e - n->model->labels.v);
     return true;
 }
@@ -250,8 +283,7 @@ static bool prefix_matches(const struct hd_route_key *k, const struct hd_ip6 *to
 }
 
 /* While routes are under way: the longest match over all that are in force, one by one. */
-static bool force_route_slow(const struct node *n, const struct hd_ip6 *to,
-                             struct hd_route_value *v)
+static bool force_route_slow(const struct node *n, const struct hd_ip6 *to, struct force_route *v)
 {
     int best = -1;
     for (uint32_t i = 0; i < n->pending_count; i++) {
@@ -268,12 +300,12 @@ static bool force_route_slow(const struct node *n, const struct hd_ip6 *to,
             first_pending(n, HD_OBJ_ROUTE, i) != NULL)
             continue;
         best = e->key.len;
-        *v = e->v;
+        *v = route_of(n->model, e);
     }
     return best >= 0;
 }
 
-bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_value *v)
+bool force_route(const struct node *n, const struct hd_ip6 *to, struct force_route *v)
 {
     for (uint32_t i = 0; i < n->pending_count; i++) {
         if (n->pending[i].change.kind == HD_OBJ_ROUTE)
@@ -284,6 +316,6 @@ bool force_route(const struct node *n, const struct hd_ip6 *to, struct hd_route_
         return false;
     if (!e->o.present) /* wanted and refused, or lost: look for a shorter one that is there */
         return force_route_slow(n, to, v);
-    *v = e->v;
+    *v = route_of(n->model, e);
     return true;
 }

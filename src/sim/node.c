@@ -337,15 +337,22 @@ static int adopt_all(struct hd_model *to, const struct hd_model *from)
         if (a->o.in_use && a->o.present)
             error = hd_model_adopt_adj(to, a->o.owner, i, &a->v);
     }
+    for (uint32_t i = 1; from->guards != NULL && i < from->guards->v.len && error == 0; i++) {
+        const struct hd_guard *g = hd_model_guard(from, i);
+        if (g != NULL && g->o.present)
+            error = hd_model_adopt_guard(to, g->o.owner, i, &g->v);
+    }
     for (uint32_t i = 1; i < from->labels.len && error == 0; i++) {
         const struct hd_label_entry *l = &from->labels.v[i];
+        struct hd_repair repair = hd_model_repair(from, l->repair);
         if (l->o.in_use && l->o.present)
-            error = hd_model_adopt_label(to, l->o.owner, &l->key, &l->v);
+            error = hd_model_adopt_label(to, l->o.owner, &l->key, &l->v, &repair);
     }
     for (uint32_t i = 1; i < from->routes.len && error == 0; i++) {
         const struct hd_route_entry *r = &from->routes.v[i];
+        struct hd_repair repair = hd_model_repair(from, r->repair);
         if (r->o.in_use && r->o.present)
-            error = hd_model_adopt_route(to, r->o.owner, &r->key, &r->v);
+            error = hd_model_adopt_route(to, r->o.owner, &r->key, &r->v, &repair);
     }
     return error;
 }

@@ -62,14 +62,64 @@ static bool admits(struct node *n, struct end *in, const struct hd_mac *mac)
     return false;
 }
 
-static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj, struct step *out)
+static bool pretended(const struct hd_sim *s, uint32_t link, uint32_t peer)
+{
+    const struct hd_sim_dead *d = &s->pretend;
+    return link == d->link[0] || link == d->link[1] || peer == d->node[0] || peer == d->node[1];
+}
+
+/* The end by which an adjacency leaves; NULL when its data plane sees that it is dead. */
+static struct end *alive(struct hd_sim *s, uint32_t node, uint32_t adj, struct hd_adj_value *v)
+{
+    struct end *e;
+    if (!force_adj(&s->nodes[node], adj, v) || v->down ||
+        (e = sim_end_of(s, node, v->ifindex)) == NULL || !link_carrier(s, e->link) ||
+        pretended(s, e->link, sim_peer(s, e)->node))
+        return NULL;
+    return e;
+}
+
+/*
+ * Puts a packet on the way round (doc/decisions/0026): with the guard of its entry, else with that
+ * of the adjacency, which leads to the next node and carries the label that it has.
+ */
+static struct end *repair(struct hd_sim *s, uint32_t node, struct packet *p,
+                          const struct hd_repair *own, struct hd_adj_value *v, struct step *out)
+{
+    struct node *n = &s->nodes[node];
+    struct hd_adj_value first;
+    const struct hd_repair tries[] = {
+        *own,
+        {.then = p->label, .guard = force_adj(n, out->adj, &first) && p->encap ? first.guard : 0}};
+    for (unsigned i = 0; i < HD_ARRAY_LEN(tries) && !p->marked; i++) {
+        struct hd_guard_value g;
+        struct end *e;
+        bool none = hd_label_is_none(&tries[i].then);
+        if (tries[i].guard == 0 || !force_guard(n, tries[i].guard, &g) || g.adj == 0 ||
+            (!none && !hd_label_is_none(&g.then)) || (e = alive(s, node, g.adj, v)) == NULL)
+            continue;
+        if (!p->encap) {
+            p->outer_hops = HOP_LIMIT;
+            p->outer_source = node;
+            out->pushed = true;
+        }
+        p->encap = p->marked = out->repaired = true;
+        p->carry = none ? g.then : tries[i].then;
+        p->carries = !hd_label_is_none(&p->carry);
+        p->label = g.out;
+        return e;
+    }
+    return NULL;
+}
+
+static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t adj,
+                  const struct hd_repair *own, struct step *out)
 {
     struct hd_adj_value v;
-    struct end *e;
     out->adj = adj;
     out->fate = HD_SIM_EGRESS_DEAD;
-    if (!force_adj(&s->nodes[node], adj, &v) || v.down ||
-        (e = sim_end_of(s, node, v.ifindex)) == NULL || !link_carrier(s, e->link))
+    struct end *e = alive(s, node, adj, &v);
+    if (e == NULL && (e = repair(s, node, p, own, &v, out)) == NULL)
         return;
     struct hd_mac mac = sim_mac(sim_peer(s, e));
     if (!hd_mac_equal(&v.mac, &mac)) {
@@ -89,15 +139,15 @@ static void leave(struct hd_sim *s, uint32_t node, struct packet *p, uint32_t ad
 }
 
 static void swap_label(struct hd_sim *s, uint32_t node, struct packet *p,
-                       const struct hd_label_value *v, struct step *out)
+                       const struct force_label *l, struct step *out)
 {
     if (p->outer_hops <= 1) {
         out->fate = HD_SIM_HOP_LIMIT;
         return;
     }
     p->outer_hops--;
-    p->label = v->out;
-    leave(s, node, p, v->adj, out);
+    p->label = l->v.out;
+    leave(s, node, p, l->v.adj, &l->repair, out);
 }
 
 /* Overlay stages have to come closer to the destination: the measure that forbids loops. */
@@ -113,16 +163,17 @@ static void count_stage(struct hd_sim *s, uint32_t node, struct packet *p)
 
 static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step *out)
 {
-    struct hd_route_value r;
-    if (!force_route(&s->nodes[node], &p->to, &r)) {
+    struct force_route found;
+    const struct hd_route_value *r = &found.v;
+    if (!force_route(&s->nodes[node], &p->to, &found)) {
         out->fate = HD_SIM_NO_ROUTE;
         return;
     }
-    if (r.act == HD_ROUTE_LOCAL) {
+    if (r->act == HD_ROUTE_LOCAL) {
         out->fate = HD_SIM_ARRIVED;
         return;
     }
-    if (r.act == HD_ROUTE_UNREACHABLE) {
+    if (r->act == HD_ROUTE_UNREACHABLE) {
         out->fate = HD_SIM_UNREACHABLE;
         return;
     }
@@ -134,18 +185,18 @@ static void route(struct hd_sim *s, uint32_t node, struct packet *p, struct step
         p->inner_hops--;
     }
     count_stage(s, node, p);
-    if (r.act == HD_ROUTE_ENCAP) {
+    if (r->act == HD_ROUTE_ENCAP) {
         p->encap = true;
-        p->label = out->label = r.out;
+        p->label = out->label = r->out;
         p->outer_hops = HOP_LIMIT;
         out->pushed = true;
-        if (r.mtu != 0 && p->size > r.mtu) {
+        if (r->mtu != 0 && p->size > r->mtu) {
             out->fate = HD_SIM_TOO_BIG;
-            out->value = r.mtu;
+            out->value = r->mtu;
             return;
         }
     }
-    leave(s, node, p, r.adj, out);
+    leave(s, node, p, r->adj, &found.repair, out);
 }
 
 /* in: the end it came by, NULL at its source. Changes the packet as the node would. */
@@ -166,16 +217,23 @@ void packet_step(struct hd_sim *s, uint32_t node, const struct end *in, struct p
         }
     }
     if (p->encap) {
-        struct hd_label_value v;
-        if (!force_label(n, &p->label, &v, &out->label_index)) {
+        struct force_label l;
+        bool known = force_label(n, &p->label, &l, &out->label_index);
+        if (known && l.v.act == HD_LABEL_DECAP && p->carries) { /* the way round ends here */
+            p->carries = false;
+            p->outer_source = node;
+            p->label = out->label = p->carry;
+            known = force_label(n, &p->label, &l, &out->label_index);
+        }
+        if (!known) {
             out->fate = HD_SIM_LABEL_UNKNOWN;
             return;
         }
-        if (v.act == HD_LABEL_SWAP) {
-            swap_label(s, node, p, &v, out);
+        if (l.v.act == HD_LABEL_SWAP) {
+            swap_label(s, node, p, &l, out);
             return;
         }
-        p->encap = false;
+        p->encap = p->marked = false; /* nearer to its destination, it may be repaired again */
     }
     route(s, node, p, out);
 }
@@ -200,6 +258,20 @@ static void report(struct worker *w, uint32_t node, uint32_t from, hd_time at,
     struct report *copy = hd_sim_slab_take(&w->slabs, sizeof *copy);
     *copy = (struct report){.core = w->s->o.cores[0], .r = *r};
     worker_push(w, at, node, from, false, EV_REPORT, copy, 0);
+}
+
+/* The first repaired packet of a label tells the router, whose notice tells the source. */
+static void report_repair(struct worker *w, uint32_t node, const struct packet *p,
+                          const struct step *st)
+{
+    struct hd_in_report r = {.kind = HD_REPORT_REPAIRED,
+                             .adj = st->adj,
+                             .packets = 1,
+                             .to = p->to,
+                             .source = hd_sim_address(w->s, p->outer_source),
+                             .label = st->label};
+    if (speak(w, node, r.kind, &st->label, sizeof st->label))
+        report(w, node, node, w->now, &r);
 }
 
 static void report_fate(struct worker *w, uint32_t node, const struct packet *p,
@@ -351,6 +423,10 @@ static void go_on(struct worker *w, uint32_t node, struct packet *p, const struc
         return;
     }
     w->stats.packet_hops++;
+    if (st->repaired) {
+        w->stats.repaired++;
+        report_repair(w, node, p, st);
+    }
     count_usage(w, node, HD_OBJ_ADJ, st->adj, p->size);
     count_usage(w, node, HD_OBJ_LABEL, st->label_index, p->size);
     link_send_packet(w, &w->s->ends[st->next], p);

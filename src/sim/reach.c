@@ -12,12 +12,15 @@
 
 /*
  * A loop is the same node twice in the same state: under labels within one encapsulation, or
- * routing the inner packet. Two stamps per node tell, marked by walk and stage.
+ * routing the inner packet. Two stamps per node tell, marked by walk and state. A repaired packet
+ * may pass a node again that it passed before: its state went on, and goes back no more.
  */
 static bool seen_before(struct marks *m, const struct walker *k)
 {
-    uint64_t mark = k->serial << 16 | (k->p.encap ? (k->p.stages & 0xffffu) : 0xffffu);
-    uint64_t *stamp = &m->stamp[(size_t)k->node * 2 + (k->p.encap ? 1 : 0)];
+    const struct packet *p = &k->p;
+    uint32_t state = (p->stages * 3 + p->marked + (p->marked && !p->carries)) & 0xffffu;
+    uint64_t mark = k->serial << 16 | (p->encap ? state : 0xffffu);
+    uint64_t *stamp = &m->stamp[(size_t)k->node * 2 + (p->encap ? 1 : 0)];
     bool seen = *stamp == mark;
     *stamp = mark;
     return seen;
@@ -141,6 +144,27 @@ void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_si
     ranks_walk(s, &p, 1);
     w->node_count = 0;
     tell_walk(&p, w);
+}
+
+void hd_sim_walk_label(struct hd_sim *s, uint32_t node, const struct hd_label *label,
+                       struct hd_sim_walk *w)
+{
+    struct packet p = {.source = node,
+                       .outer_source = node,
+                       .size = 100,
+                       .outer_hops = 64,
+                       .inner_hops = 1,
+                       .encap = true,
+                       .label = *label};
+    walk_packet(s, &s->marks, node, &p, w);
+    /* The packet is for nobody: without a route it ends where its label did. */
+    if (w->fate == HD_SIM_NO_ROUTE && w->stages == 0)
+        w->fate = HD_SIM_ARRIVED;
+}
+
+void hd_sim_pretend(struct hd_sim *s, const struct hd_sim_dead *d)
+{
+    s->pretend = *d;
 }
 
 /* --- shortest paths ------------------------------------------------------------------------------

@@ -247,6 +247,15 @@ struct hd_sim_walk {
 
 /* Follows the forwarding state in force now, without loss, delay or reports. */
 void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_sim_walk *w);
+/* The same for a labelled packet at a node: ARRIVED at the node where its path ends. */
+void hd_sim_walk_label(struct hd_sim *s, uint32_t node, const struct hd_label *label,
+                       struct hd_sim_walk *w);
+
+/* Links and nodes that walks take for dead from here on; HD_SIM_NONE where there is none. */
+struct hd_sim_dead {
+    uint32_t link[2], node[2];
+};
+void hd_sim_pretend(struct hd_sim *s, const struct hd_sim_dead *d);
 
 /* Sends one packet (inner bytes with IPv6 header); its fate shows in the flow's counters. */
 void hd_sim_send_packet(struct hd_sim *s, uint32_t from, uint32_t to, uint32_t size, uint32_t flow);
@@ -356,7 +365,7 @@ struct hd_sim_stats {
         by_type_bytes[256]; /* the first byte, or the second behind a zero */
     uint64_t lost_link, lost_queue, lost_silent, lost_port, lost_address, lost_dead;
     uint64_t fragmented, fragments, duplicated, reordered, corrupted;
-    uint64_t packets_sent, packet_hops, reports;
+    uint64_t packets_sent, packet_hops, reports, repaired;
     uint64_t fates[HD_SIM_FATES];
     uint64_t model_changes, model_batches, old_lost;
     uint64_t log_lines, effects_lost, saved, samples, starts, start_failures;

@@ -49,7 +49,7 @@ static void check_label(struct hd_sim *s, uint32_t node, uint32_t index, uint32_
 {
     const struct hd_label_entry *l = &s->nodes[node].model->labels.v[index];
     struct hd_adj_value adj;
-    struct hd_label_value next;
+    struct force_label next;
     uint32_t unused;
     if (!l->o.present || l->v.act != HD_LABEL_SWAP)
         return;

@@ -153,7 +153,11 @@ static const char *link_name(const struct trace *t, uint32_t link, char *text, s
 
 static const char *object_name(uint32_t kind)
 {
-    return kind == HD_OBJ_ADJ ? "adjacency" : kind == HD_OBJ_LABEL ? "label" : "route";
+    static const char *const names[] = {[HD_OBJ_ADJ] = "adjacency",
+                                        [HD_OBJ_GUARD] = "guard",
+                                        [HD_OBJ_LABEL] = "label",
+                                        [HD_OBJ_ROUTE] = "route"};
+    return kind < HD_ARRAY_LEN(names) && names[kind] != NULL ? names[kind] : "object";
 }
 
 static const char *const deaths[] = {"silent", "power", "process"};

@@ -23,6 +23,13 @@ static inline bool adj_is_wanted(const struct hd_model *m, uint32_t adj)
     return adj != 0 && a != NULL && a->o.wanted;
 }
 
+static inline bool guard_is_wanted(const struct hd_model *m, uint32_t guard)
+{
+    const struct hd_guard *g = guard != 0 ? hd_model_guard(m, guard) : NULL;
+
+    return guard == 0 || (g != NULL && g->o.wanted);
+}
+
 /* Every label and route that is wanted can be found by its key, and leads over a wanted adjacency.
  */
 static inline void check_model(const struct hd_model *m)
@@ -34,6 +41,7 @@ static inline void check_model(const struct hd_model *m)
         ROUTER_CHECK(hd_model_label_find(m, &l->key) == l);
         ROUTER_CHECK(l->v.act == HD_LABEL_DECAP || l->v.act == HD_LABEL_SWAP);
         ROUTER_CHECK(l->v.act == HD_LABEL_DECAP || adj_is_wanted(m, l->v.adj));
+        ROUTER_CHECK(guard_is_wanted(m, hd_model_repair(m, l->repair).guard));
     }
     for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ROUTE, i)) != 0;) {
         const struct hd_route_entry *r = hd_model_route_at(m, i);
@@ -41,9 +49,18 @@ static inline void check_model(const struct hd_model *m)
         ROUTER_CHECK(r->v.act >= HD_ROUTE_LOCAL && r->v.act <= HD_ROUTE_UNREACHABLE);
         if (r->v.act == HD_ROUTE_DIRECT || r->v.act == HD_ROUTE_ENCAP)
             ROUTER_CHECK(adj_is_wanted(m, r->v.adj));
+        ROUTER_CHECK(guard_is_wanted(m, hd_model_repair(m, r->repair).guard));
     }
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_GUARD, i)) != 0;) {
+        const struct hd_guard_value *g = &hd_model_guard(m, i)->v;
+        ROUTER_CHECK(g->adj == 0 || adj_is_wanted(m, g->adj));
+    }
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ADJ, i)) != 0;)
+        ROUTER_CHECK(guard_is_wanted(m, hd_model_adj(m, i)->v.guard));
     for (uint32_t i = 1; i < m->adjs.len; i++)
         queued += m->adjs.v[i].o.queued;
+    for (uint32_t i = 1; m->guards != NULL && i < m->guards->v.len; i++)
+        queued += m->guards->v.v[i].o.queued;
     for (uint32_t i = 1; i < m->labels.len; i++)
         queued += m->labels.v[i].o.queued;
     for (uint32_t i = 1; i < m->routes.len; i++)

@@ -43,6 +43,10 @@ void kira_collect(struct kira_call *x)
     }
     for (uint32_t i = 0; i < k->updates_len; i++)
         hd_ids_mark(t, k->updates[i].node);
+    for (uint32_t i = 0; i < k->guards.len; i++) {
+        hd_ids_mark(t, k->guards.v[i].y);
+        hd_ids_mark(t, k->guards.v[i].z);
+    }
     hd_ids_mark(t, k->last_notice_to);
     /* labels name a neighbour by handle in their owner word; a wrong one there only miscounts */
     hd_ids_sweep(t);

@@ -12,6 +12,7 @@
  *
  * Of paths the shorter wins; an equally long one changes nothing, which keeps routes still.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 static uint32_t kira_contact_hash(const void *core, uint32_t i)

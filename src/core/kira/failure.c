@@ -14,6 +14,7 @@
  * sent over the forwarding plane, which link is broken (doc/decisions/0005). The receiver acts only
  * when a path of its own uses that link; a liar on a path can thus make its victim avoid the liar.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 static void kira_link_order(const struct kira_call *x, hd_node *a, hd_node *b)
@@ -144,6 +145,7 @@ void kira_link_failed(struct kira_call *x, hd_node a, hd_node b, hd_time at)
     if (a == b)
         return;
     kira_failed_remember(x, a, b, at);
+    kira_guards_link_failed(x, a, b);
     for (uint32_t i = 0; i < k->contacts.len; i++) {
         struct kira_contact *p = &k->contacts.v[i];
         if (p->proposed != 0 && kira_path_has_link(k, p->proposed, k->self, a, b)) {
@@ -215,6 +217,9 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_QUERY:
         kira_query_timeout(x, r);
         break;
+    case KIRA_REQ_GUARD:
+        kira_guard_timeout(x, r);
+        break;
     case KIRA_REQ_PROBE:
         r->tries = HD_KIRA_PROBE_TRIES;
         kira_probe_timeout(x, r);
@@ -233,6 +238,7 @@ static void kira_error_request(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_JOIN:
     case KIRA_REQ_EXPLORE:
     case KIRA_REQ_CHECK:
+    case KIRA_REQ_ROUND:
         kira_request_end(x, r);
         break;
     }
@@ -381,6 +387,18 @@ static hd_node kira_adj_node(struct kira *k, uint32_t adj)
     return 0;
 }
 
+/* Round its first link, and round its first node. */
+static void kira_contact_guards_used(struct kira_call *x, const struct kira_contact *p)
+{
+    hd_node path[HD_KIRA_PATH_MAX];
+    uint32_t len = p->active == 0 ? 0 : kira_path_read(x->k, p->active, path);
+
+    if (len > 0)
+        kira_guard_used(x, path[0], 0);
+    if (len > 1)
+        kira_guard_used(x, path[0], path[1]);
+}
+
 /* A destination with traffic: contact on demand where there is none, search where it is lost. */
 static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
 {
@@ -397,6 +415,7 @@ static void kira_report_flow(struct kira_call *x, const struct hd_ip6 *to)
     if (p != NULL) {
         bool was = kira_contact_in_use(x, p);
         p->used_s = kira_seconds(k, x->c->now);
+        kira_contact_guards_used(x, p);
         if (!was)
             kira_contact_dirty(x, p); /* its explicit path may have to be set up */
         if (p->state == HD_KIRA_CONTACT_SEARCHING || p->state == HD_KIRA_CONTACT_INVALID)
@@ -468,6 +487,7 @@ void kira_report(struct kira_call *x, const struct hd_in_report *r)
         kira_notice_send(x, &r->source, 0);
         break;
     case HD_REPORT_EGRESS_DEAD:
+    case HD_REPORT_REPAIRED: /* nothing was lost, and the source shall know all the same */
         kira_notice_send(x, &r->source, kira_adj_node(x->k, r->adj));
         break;
     case HD_REPORT_TOO_BIG:

@@ -7,6 +7,7 @@
  * one pass: forwarding entries (urgent: a packet may be waiting for them) and the collection of
  * identifiers (background).
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 void hd_kira_config_default(struct hd_kira_config *c)
@@ -185,6 +186,7 @@ static int kira_start(void *state, struct hd_ctx *c, const struct hd_start *s)
         hd_kira_config_default(&k->cfg);
     if (k->cfg.bucket_size == 0 || k->cfg.shallow_bucket_size == 0)
         return HD_EINVAL;
+    k->guards_off = k->cfg.no_guards || k->cfg.few_routes || k->cfg.end_system;
     k->key = s->key;
     k->started = c->now;
     k->isolated = true;
@@ -304,10 +306,14 @@ static void kira_tick_due(struct kira_call *x)
     kira_neighbours_tick(x);
     kira_contacts_tick(x);
     kira_labels_tick(x);
+    kira_guards_tick(x);
     kira_save_tick(x);
     if (x->c->now >= k->sweep_at) {
         k->sweep_at = HD_NEVER;
         hd_model_sweep(x->c->model, x->c->core);
+        k->labels_dirty = true; /* from here on there are guards */
+        kira_contacts_dirty_all(x);
+        kira_guards_dirty(x);
     }
     /* once per second at most: a table full of what is in use would be walked for ever */
     k->collect = hd_ids_wants_collection(x->c->ids);
@@ -347,6 +353,9 @@ static void kira_timer_due(struct kira_call *x, struct hd_timer *t)
     case KIRA_T_UPDATE:
         kira_update_due(x);
         break;
+    case KIRA_T_GUARD:
+        kira_guards_due(x);
+        break;
     case KIRA_T_TICK:
         kira_tick_due(x);
         break;
@@ -379,6 +388,7 @@ static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
     if (k->vicinity_dirty) {
         k->vicinity_dirty = false;
         kira_vicinity_refresh(&x);
+        kira_guards_dirty(&x);
     }
     if (k->labels_dirty) {
         k->labels_dirty = false;
@@ -386,6 +396,8 @@ static void kira_work(void *state, struct hd_ctx *c, uint32_t units)
     }
     if (k->contacts_dirty > 0 || k->bucket_dirty)
         kira_routes_work(&x, HD_MAX(units, 1u));
+    else if (k->guard_pass)
+        kira_guards_work(&x, units);
     else if (k->collect) {
         k->collect = false;
         kira_collect(&x);
@@ -399,7 +411,7 @@ static struct hd_answer kira_answer(const void *state)
 
     if (k->contacts_dirty > 0 || k->bucket_dirty || k->vicinity_dirty || k->labels_dirty)
         a.pending = HD_PENDING_URGENT;
-    else if (k->collect)
+    else if (k->collect || k->guard_pass)
         a.pending = HD_PENDING_BACKGROUND;
     return a;
 }
@@ -443,6 +455,7 @@ static void kira_stop(void *state, struct hd_ctx *c)
             struct hd_label key = hd_model_label_at(c->model, i)->key;
             hd_model_label_del(c->model, &key);
         }
+    kira_guards_drop(&x);
     for (uint32_t i = 0; (i = hd_model_next(c->model, HD_OBJ_ADJ, i)) != 0;)
         if (hd_model_adj(c->model, i)->o.owner == c->core)
             hd_model_adj_del(c->model, i);

@@ -30,6 +30,7 @@ struct hd_kira_config {
     bool explore_constant;        /* the 400 ms of KIRA-Rust for ever */
     bool few_routes;              /* host routes only for contacts that carry something */
     bool end_system;
+    bool no_guards;    /* repairs are not prepared */
     bool require_key;  /* drop whatever does not carry the fabric's MAC */
     bool no_reflector; /* the data plane does not answer echoes: the core does */
     bool slow_echo;    /* answers come from user space: the peer shall be patient */

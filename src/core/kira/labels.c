@@ -17,6 +17,7 @@
  * One neighbour may fill a quarter of the table. A refused label is not reported: the originator's
  * probe is answered and its data then meets an unknown label, whose notice makes it try again.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 #define KIRA_LABEL_SWEEP 4096 /* entries looked at per second */
@@ -99,8 +100,9 @@ bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p)
     return kira_path_needs_setup(k, path, p->len);
 }
 
+/* `guard`: of packets whose path ends where that does; 0: none. */
 static bool kira_label_put(struct kira_call *x, const struct hd_label *key,
-                           const struct hd_label_value *v, uint32_t word)
+                           const struct hd_label_value *v, uint16_t guard, uint32_t word)
 {
     struct hd_label_entry *e = hd_model_label_find(x->c->model, key);
 
@@ -115,6 +117,7 @@ static bool kira_label_put(struct kira_call *x, const struct hd_label *key,
     }
     e->owner_word = word;
     e->until_s = 0;
+    kira_label_guard(x, e, guard, NULL);
     return true;
 }
 
@@ -131,7 +134,7 @@ void kira_label_own(struct kira_call *x)
     struct hd_label_value v = {.act = HD_LABEL_DECAP};
     struct hd_label key = kira_label(x, &x->k->self, 1);
 
-    kira_label_put(x, &key, &v, KIRA_LABEL_OWN);
+    kira_label_put(x, &key, &v, 0, KIRA_LABEL_OWN);
 }
 
 void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add)
@@ -160,7 +163,9 @@ void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool
         return;
     struct hd_label_value v = {
         .act = HD_LABEL_SWAP, .adj = l->adj, .out = kira_label(x, path + 1, 2)};
-    if (kira_label_put(x, &key, &v, KIRA_LABEL_TWO_HOP | (u->node << 8)) && !had) {
+    if (kira_label_put(x, &key, &v, kira_guard_of(x, u->node, z),
+                       KIRA_LABEL_TWO_HOP | (u->node << 8)) &&
+        !had) {
         k->labels_two_hop++;
         u->two_hop++;
     }
@@ -215,7 +220,7 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
 
     if (add && l != NULL && !k->cfg.end_system) {
         struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = u->label};
-        kira_label_put(x, &key, &v, KIRA_LABEL_ULN);
+        kira_label_put(x, &key, &v, kira_guard_of(x, u->node, 0), KIRA_LABEL_ULN);
     } else if (!add) {
         hd_model_label_del(x->c->model, &key);
     }
@@ -225,6 +230,22 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
 
 /* --- explicit -----------------------------------------------------------------------------------
  */
+
+/* Round the next node to the one behind it, where what is left of the path goes on. */
+static void kira_label_explicit_guard(struct kira_call *x, struct hd_label_entry *e, hd_node y,
+                                      const struct hd_id *const *ids, uint32_t rest)
+{
+    bool ends = rest == HD_KIRA_NO_SETUP_LEN;
+    uint16_t guard = kira_guard_behind(x, y, hd_ids_find(x->c->ids, ids[2]), ends);
+    struct hd_label then;
+
+    if (guard == 0 || ends) {
+        kira_label_guard(x, e, guard, NULL);
+        return;
+    }
+    hd_kira_path_label(ids + 2, rest - 2, then.b);
+    kira_label_guard(x, e, guard, &then);
+}
 
 /*
  * The rest of a set-up's route becomes a label here, if its labels do not exist anyway. A rest of
@@ -276,7 +297,16 @@ void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m)
         prev->labels++;
         k->labels_explicit++;
     }
+    /* A path with traffic is refreshed by probes, one without is not (0004). */
+    bool in_use =
+        had && m->h.type == HD_KIRA_PROBE_REQ &&
+        kira_until(x, HD_KIRA_LABEL_LIFE - HD_KIRA_LABEL_REFRESH + HD_SEC(4)) > e->until_s;
     e->until_s = kira_until(x, HD_KIRA_LABEL_LIFE);
+    kira_label_explicit_guard(x, e, next->node, ids, rest);
+    if (in_use) {
+        kira_guard_used(x, next->node, 0);
+        kira_guard_used(x, next->node, hd_ids_find(x->c->ids, &copy[2]));
+    }
 }
 
 /* --- maintenance --------------------------------------------------------------------------------
@@ -355,6 +385,7 @@ void kira_labels_adopt(struct kira_call *x)
         struct hd_label_value v = e->v;
         if ((e = hd_model_label_set(m, x->c->core, &key, &v)) == NULL)
             continue;
+        kira_label_guard(x, e, 0, NULL); /* those of the life before are swept */
         e->owner_word = KIRA_LABEL_EXPLICIT;
         e->until_s = kira_until(x, HD_KIRA_ADOPT_LABELS);
         x->k->labels_explicit++;

@@ -125,6 +125,18 @@
 #define HD_KIRA_REST          HD_SEC(90)
 #define HD_KIRA_REST_GOODBYES HD_SEC(10)
 
+/* guards (doc/decisions/0026) */
+#define HD_KIRA_GUARDS_MAX        12288
+#define HD_KIRA_GUARD_SETUPS      256        /* ways that others keep labels for */
+#define HD_KIRA_GUARD_USE         HD_SEC(90) /* from when packets were seen */
+#define HD_KIRA_GUARD_DELAY       HD_MS(500) /* changes are gathered this long */
+#define HD_KIRA_GUARD_ASK         3          /* questions for one way at once */
+#define HD_KIRA_GUARD_PAUSE_S     5          /* after a way was asked for, or failed; doubling, */
+#define HD_KIRA_GUARD_PAUSES      6          /* this often */
+#define HD_KIRA_GUARD_PROBE_EVERY 4          /* refreshes, one of which is a probe */
+#define HD_KIRA_GUARDS_REMOVED    64         /* per second */
+#define HD_KIRA_RATE_GUARD        20, 40     /* probes and questions */
+
 /* the saved list of neighbours: once per second when they change all the time */
 #define HD_KIRA_RATE_SAVE 1, 16
 

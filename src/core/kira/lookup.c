@@ -468,6 +468,9 @@ void kira_learn_rtable(struct kira_call *x, const struct hd_kira_msg *m, const h
     kira_map_solve(x, &map);
     kira_learn_entries(x, m, path, len, &map);
     kira_stitch_contacts(x, &map);
+    struct kira_request *r = kira_request_find(x->k, m->h.msg_id);
+    if (r != NULL && r->kind == KIRA_REQ_ROUND)
+        kira_guard_answer(x, r, &map);
 }
 
 void kira_on_find_rsp(struct kira_call *x, const struct hd_kira_msg *m)
@@ -477,8 +480,8 @@ void kira_on_find_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     hd_node path[HD_KIRA_ROUTE_MAX];
     uint32_t contacts = k->contacts.len;
 
-    if (r == NULL ||
-        (r->kind != KIRA_REQ_JOIN && r->kind != KIRA_REQ_EXPLORE && r->kind != KIRA_REQ_SEARCH)) {
+    if (r == NULL || (r->kind != KIRA_REQ_JOIN && r->kind != KIRA_REQ_EXPLORE &&
+                      r->kind != KIRA_REQ_SEARCH && r->kind != KIRA_REQ_ROUND)) {
         kira_drop(x, KIRA_DROP_NO_REQUEST);
         return;
     }

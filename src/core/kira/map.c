@@ -114,7 +114,26 @@ void kira_map_add_path(struct kira_call *x, struct kira_map *m, const hd_node *p
             kira_map_link(x, m, path[i - 1], path[i]);
 }
 
-void kira_map_solve(struct kira_call *x, struct kira_map *m)
+/* What a search leaves out; all zero: nothing. */
+struct kira_round {
+    hd_node y;
+    bool node;
+    uint32_t not_over;
+};
+
+static bool kira_map_passes(struct kira_call *x, const struct kira_map *m,
+                            const struct kira_round *round, uint16_t from, uint16_t to)
+{
+    hd_node n = m->node[to].node;
+
+    if (round->y == 0)
+        return true;
+    if (n == round->y && (round->node || from == 0))
+        return false;
+    return from != 0 || kira_guard_first_hop(x, n, round->not_over);
+}
+
+static void kira_map_search(struct kira_call *x, struct kira_map *m, const struct kira_round *round)
 {
     uint32_t head = 0, tail = 0;
 
@@ -129,7 +148,7 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m)
             continue;
         for (uint16_t e = m->node[at].first; e != NONE; e = m->edge[e].next) {
             struct kira_map_node *n = &m->node[m->edge[e].to];
-            if (n->dist != NONE)
+            if (n->dist != NONE || !kira_map_passes(x, m, round, at, m->edge[e].to))
                 continue;
             n->dist = (uint16_t)(m->node[at].dist + 1);
             n->parent = at;
@@ -138,7 +157,23 @@ void kira_map_solve(struct kira_call *x, struct kira_map *m)
     }
 }
 
-uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
+void kira_map_solve(struct kira_call *x, struct kira_map *m)
+{
+    struct kira_round nothing = {0};
+
+    kira_map_search(x, m, &nothing);
+}
+
+void kira_map_solve_round(struct kira_call *x, struct kira_map *m, hd_node y, bool node,
+                          uint32_t not_over)
+{
+    struct kira_round round = {y, node, not_over};
+
+    kira_map_search(x, m, &round);
+}
+
+/* The number of a node that a path leads to, else NONE. */
+static uint16_t kira_map_reached(const struct kira_map *m, hd_node to)
 {
     uint32_t mask = HD_ARRAY_LEN(m->slot) - 1;
     uint32_t at = kira_node_hash(to) & mask;
@@ -146,9 +181,45 @@ uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
     while (m->slot[at] != NONE && m->node[m->slot[at]].node != to)
         at = (at + 1) & mask;
     if (m->slot[at] == NONE)
-        return 0;
+        return NONE;
     uint16_t n = m->slot[at];
     if (m->node[n].dist == NONE || m->node[n].dist == 0 || m->node[n].dist > HD_KIRA_PATH_MAX)
+        return NONE;
+    return n;
+}
+
+/* The node before n on the way: of those that are nearer by one, the first by identifier. */
+static uint16_t kira_map_before(const struct kira_call *x, const struct kira_map *m, uint16_t n)
+{
+    uint16_t best = m->node[n].parent;
+
+    for (uint16_t e = m->node[n].first; e != NONE; e = m->edge[e].next) {
+        uint16_t to = m->edge[e].to;
+        if (m->node[to].dist + 1 == m->node[n].dist && !m->node[to].end_system &&
+            hd_id_compare(kira_id(x, m->node[to].node), kira_id(x, m->node[best].node)) < 0)
+            best = to;
+    }
+    return best;
+}
+
+uint32_t kira_map_way(const struct kira_call *x, const struct kira_map *m, hd_node to, hd_node *out)
+{
+    uint16_t n = kira_map_reached(m, to);
+    uint32_t len = n == NONE ? 0 : m->node[n].dist;
+
+    for (uint32_t i = len; i > 0; i--) {
+        out[i - 1] = m->node[n].node;
+        if (i > 1)
+            n = kira_map_before(x, m, n);
+    }
+    return len;
+}
+
+uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out)
+{
+    uint16_t n = kira_map_reached(m, to);
+
+    if (n == NONE)
         return 0;
     uint32_t len = m->node[n].dist;
     for (uint32_t i = len; i > 0; i--) {

@@ -120,6 +120,20 @@ static struct kira_sum kira_sum_routes(const struct hd_model *m)
     return s;
 }
 
+static struct kira_sum kira_sum_guards(const struct kira *k, const struct hd_model *m)
+{
+    struct kira_sum s = {.items = k->guards.len};
+
+    kira_sum_vec(&s, &k->guards);
+    kira_sum_index(&s, &k->guard_index);
+    if (m->guards != NULL) {
+        s.bytes += hd_pool_rounded(sizeof *m->guards);
+        kira_sum_vec(&s, &m->guards->v);
+        kira_sum_vec(&s, &m->guards->repairs);
+    }
+    return s;
+}
+
 static struct kira_sum kira_sum_adjs(const struct hd_model *m)
 {
     struct kira_sum s = {.items = m->adj_free.live};
@@ -145,7 +159,7 @@ static struct kira_sum kira_sum_timers(const struct kira *k)
     return s;
 }
 
-#define KIRA_MEMORY_ROWS 15
+#define KIRA_MEMORY_ROWS 16
 
 uint32_t kira_memory(struct kira_call *x, struct hd_row_cursor *cursor,
                      struct hd_kira_row_memory *out, uint32_t max)
@@ -168,18 +182,19 @@ uint32_t kira_memory(struct kira_call *x, struct hd_row_cursor *cursor,
         {"adjacencies", kira_sum_adjs(x->c->model)},
         {"labels", kira_sum_labels(x->c->model)},
         {"routes", kira_sum_routes(x->c->model)},
+        {"guards", kira_sum_guards(k, x->c->model)},
     };
     uint64_t sum = 0;
     uint32_t n = 0;
 
     for (unsigned i = 0; i < KIRA_MEMORY_ROWS - 3; i++)
         sum += all[i].sum.bytes;
-    all[12].name = "other";
-    all[12].sum.bytes = pool->live > sum ? pool->live - sum : 0;
-    all[13].name = "allocated"; /* the sum of all above */
-    all[13].sum.bytes = pool->live;
-    all[14].name = "touched"; /* with what was freed and waits to be used again */
-    all[14].sum.bytes = pool->used;
+    all[13].name = "other";
+    all[13].sum.bytes = pool->live > sum ? pool->live - sum : 0;
+    all[14].name = "allocated"; /* the sum of all above */
+    all[14].sum.bytes = pool->live;
+    all[15].name = "touched"; /* with what was freed and waits to be used again */
+    all[15].sum.bytes = pool->used;
     while (cursor->a < KIRA_MEMORY_ROWS && n < max) {
         out[n].name = all[cursor->a].name;
         out[n].bytes = all[cursor->a].sum.bytes;

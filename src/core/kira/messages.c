@@ -10,6 +10,7 @@
  * old one and puts a new one. The counter grows over restarts, because its upper half is the saved
  * ceiling of the sequence number; a window of 64 tolerates reordering and refuses replays.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 void kira_drop(struct kira_call *x, unsigned reason)
@@ -109,6 +110,7 @@ bool kira_out_begin(struct kira_call *x, struct kira_out *o, uint8_t type, uint8
     if (o->fx == NULL)
         return false;
     o->type = type;
+    o->forwarded = false;
     o->w = hd_writer_make(hd_fx_payload(o->fx), size);
     struct hd_kira_header h = {
         .type = type,
@@ -165,7 +167,7 @@ void kira_out_cancel(struct kira_call *x, struct kira_out *o)
 
 static uint8_t kira_capabilities(const struct kira *k)
 {
-    return (uint8_t)(HD_KIRA_CAN_ECHO | HD_KIRA_CAN_NOTICE |
+    return (uint8_t)(HD_KIRA_CAN_ECHO | HD_KIRA_CAN_NOTICE | HD_KIRA_CAN_CARRY |
                      (k->cfg.slow_echo ? 0 : HD_KIRA_FAST_ECHO) |
                      (k->stopping || k->resting ? HD_KIRA_GOODBYE : 0));
 }
@@ -174,7 +176,8 @@ static bool kira_out_end(struct kira_call *x, struct kira_out *o, bool mac)
 {
     struct kira *k = x->k;
 
-    if (o->type == HD_KIRA_HELLO || o->type == HD_KIRA_DISC_REQ || o->type == HD_KIRA_DISC_RSP)
+    if (o->type == HD_KIRA_HELLO || o->type == HD_KIRA_DISC_REQ || o->type == HD_KIRA_DISC_RSP ||
+        (o->type == HD_KIRA_QUERY_RSP && !o->forwarded))
         hd_kira_write_capabilities(&o->w, kira_capabilities(k));
     if (mac && k->key != 0)
         hd_kira_write_mac(&o->w, (uint16_t)k->key,
@@ -281,7 +284,7 @@ static void kira_forward(struct kira_call *x, const struct hd_kira_msg *m, hd_no
 {
     uint32_t len = m->has_mac ? m->mac_offset : m->len;
     uint32_t size = len + HD_KIRA_MAC_OBJECT_LEN + 8;
-    struct kira_out o = {.type = m->h.type};
+    struct kira_out o = {.type = m->h.type, .forwarded = true};
 
     if (!hd_fx_room(x->c->fx, size) ||
         (o.fx = hd_fx_append(x->c->fx, x->c->core, HD_FX_SEND, size)) == NULL) {

@@ -9,6 +9,7 @@
  * for its labels are then answered with the name of the broken link, which lets the encapsulating
  * node repair at once; deleted labels could only say "unknown".
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 static uint32_t kira_uln_hash(const void *core, uint32_t i)
@@ -122,15 +123,23 @@ static void kira_uln_remove(struct kira_call *x, struct kira_uln *u)
 
 static void kira_link_model(struct kira_call *x, struct kira_link *l)
 {
+    const struct kira_uln *u = kira_uln_find(x->k, l->node);
     struct hd_adj_value v = {
         .ifindex = l->ifindex,
         .link_local = l->link_local,
         .mac = l->mac,
         .admitted = !l->dead,
         .down = l->dead,
+        .guard = u == NULL ? 0 : u->guard,
     };
 
     hd_model_adj_set(x->c->model, l->adj, &v);
+}
+
+void kira_links_model(struct kira_call *x, struct kira_uln *u)
+{
+    for (uint32_t i = 0; i < u->links_len; i++)
+        kira_link_model(x, u->links[i]);
 }
 
 static struct kira_link *kira_link_add(struct kira_call *x, struct kira_uln *u, uint32_t ifindex,
@@ -181,6 +190,7 @@ static void kira_link_remove(struct kira_call *x, struct kira_uln *u, uint32_t i
     kira_disarm(x, &l->timer);
     kira_labels_drop(x, l->adj);
     kira_routes_drop(x, l->adj);
+    kira_guards_moved(x, l->adj);
     hd_model_adj_del(x->c->model, l->adj);
     u->links[i] = u->links[--u->links_len];
     hd_pool_free(x->c->pool, l, sizeof *l);
@@ -198,6 +208,7 @@ static void kira_uln_up(struct kira_call *x, struct kira_uln *u)
     kira_count(x, KIRA_N_NEIGHBOUR_UP);
     kira_event(x, HD_KIRA_EV_NEIGHBOUR_UP, u->node, 0, 0, 0);
     kira_link_works(x, k->self, u->node);
+    kira_guards_dirty(x);
     kira_label_uln(x, u, true);
     kira_route_uln(x, u);
     if ((p = kira_contact_find(k, u->node)) != NULL) /* neighbours stand beside the buckets */
@@ -218,6 +229,7 @@ static void kira_uln_rehome(struct kira_call *x, struct kira_uln *u, const struc
     if (best == NULL || best == from)
         return;
     kira_labels_move(x, from->adj, best->adj);
+    kira_guards_dirty(x);
     kira_route_uln(x, u);
     for (uint32_t i = 0; i < x->k->contacts.len; i++)
         if (kira_path_first(x->k, x->k->contacts.v[i].active) == u->node)
@@ -354,6 +366,7 @@ void kira_link_down(struct kira_call *x, struct kira_uln *u, struct kira_link *l
     l->last_heard = x->c->now; /* from here the memory of its labels counts */
     kira_disarm(x, &l->timer);
     kira_link_model(x, l);
+    kira_guards_moved(x, l->adj);
     kira_event(x, HD_KIRA_EV_LINK_DOWN, u->node, 0, l->ifindex, 0);
     kira_hello_restart(x, l->ifindex);
     if (kira_uln_best(u) == NULL)

@@ -8,6 +8,7 @@
  * Only what carries data, or stands where it will, is set up and refreshed; other contacts are
  * asked once in five minutes (doc/decisions/0004).
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 /* --- waiting to be asked ------------------------------------------------------------------------
@@ -205,6 +206,11 @@ void kira_on_probe_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     case KIRA_REQ_WAY:
         kira_way_answered(x, r, m);
         return;
+    case KIRA_REQ_GUARD: {
+        uint32_t way = kira_reverse_route(x, m, path);
+        kira_guard_confirmed(x, r, path, way);
+        return;
+    }
     case KIRA_REQ_PROBE:
         break;
     case KIRA_REQ_CHECK:

@@ -90,6 +90,9 @@ void kira_request_due(struct kira_call *x, struct kira_request *r)
     case KIRA_REQ_QUERY:
         kira_query_timeout(x, r);
         break;
+    case KIRA_REQ_GUARD:
+        kira_guard_timeout(x, r);
+        break;
     case KIRA_REQ_PROBE:
         kira_probe_timeout(x, r);
         break;
@@ -107,6 +110,7 @@ void kira_request_due(struct kira_call *x, struct kira_request *r)
         break;
     case KIRA_REQ_JOIN: /* the next round comes by itself */
     case KIRA_REQ_EXPLORE:
+    case KIRA_REQ_ROUND:
     case KIRA_REQ_CHECK: /* liveness.c counts what was not answered */
         kira_request_end(x, r);
         break;

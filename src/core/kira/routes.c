@@ -15,6 +15,7 @@
  * its old route stays: nothing better is known, and what is lost on it brings the notices that
  * speed the repair up.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 static struct hd_route_key kira_host_key(const struct kira_call *x, hd_node node)
@@ -39,16 +40,19 @@ static struct hd_route_key kira_prefix_key(const struct kira *k, unsigned bucket
 
 /* False: there was no room. */
 static bool kira_route_set(struct kira_call *x, const struct hd_route_key *key,
-                           const struct hd_route_value *v)
+                           const struct hd_route_value *v, const struct hd_repair *repair)
 {
-    uint32_t before = x->c->model->generation;
+    struct hd_model *m = x->c->model;
+    uint32_t before = m->generation;
 
-    if (hd_model_route_set(x->c->model, x->c->core, key, v) != 0) {
+    if (hd_model_route_set(m, x->c->core, key, v) != 0) {
         kira_no_memory(x);
         return false;
     }
-    if (x->c->model->generation != before)
+    if (m->generation != before)
         x->k->last_route_change = x->c->now;
+    if (hd_model_route_repair(m, hd_model_route_find(m, key), repair) != 0)
+        kira_no_memory(x); /* that of the adjacency has to do */
     return true;
 }
 
@@ -56,8 +60,9 @@ void kira_route_own(struct kira_call *x)
 {
     struct hd_route_key key = kira_host_key(x, x->k->self);
     struct hd_route_value v = {.act = HD_ROUTE_LOCAL};
+    struct hd_repair none = {.guard = 0};
 
-    kira_route_set(x, &key, &v);
+    kira_route_set(x, &key, &v, &none);
 }
 
 void kira_route_uln(struct kira_call *x, const struct kira_uln *u)
@@ -65,11 +70,13 @@ void kira_route_uln(struct kira_call *x, const struct kira_uln *u)
     struct hd_route_key key = kira_host_key(x, u->node);
     struct kira_link *l = kira_uln_best(u);
     struct hd_route_value v = {.act = HD_ROUTE_DIRECT};
+    struct hd_repair repair = {.guard = 0};
 
     if (l == NULL)
         return;
     v.adj = l->adj;
-    kira_route_set(x, &key, &v);
+    repair.guard = kira_guard_of(x, u->node, 0);
+    kira_route_set(x, &key, &v, &repair);
 }
 
 void kira_route_drop(struct kira_call *x, hd_node node)
@@ -105,26 +112,34 @@ static bool kira_ready(struct kira_call *x, const struct kira_contact *p)
 }
 
 /* The label of a contact's active path: a hash, unless the host route has it. */
-static struct hd_label kira_contact_label(struct kira_call *x, const struct kira_contact *p)
+static struct hd_label kira_contact_label(struct kira_call *x, const struct kira_contact *p,
+                                          const hd_node *path, uint32_t len)
 {
     struct hd_route_key key = kira_host_key(x, p->node);
     const struct hd_route_entry *e = p->labelled ? hd_model_route_find(x->c->model, &key) : NULL;
-    hd_node path[HD_KIRA_PATH_MAX];
 
     if (e != NULL && e->v.act == HD_ROUTE_ENCAP)
         return e->v.out;
-    return kira_label(x, path, kira_path_read(x->k, p->active, path));
+    return kira_label(x, path, len);
 }
 
-static bool kira_encap(struct kira_call *x, const struct kira_contact *p, struct hd_route_value *v)
+static bool kira_encap(struct kira_call *x, const struct kira_contact *p, struct hd_route_value *v,
+                       struct hd_repair *repair)
 {
-    struct kira_uln *u = kira_uln_find(x->k, kira_path_first(x->k, p->active));
+    hd_node path[HD_KIRA_PATH_MAX];
+    uint32_t len = kira_path_read(x->k, p->active, path);
+    struct kira_uln *u = len == 0 ? NULL : kira_uln_find(x->k, path[0]);
     struct kira_link *l = u == NULL ? NULL : kira_uln_best(u);
 
     if (l == NULL)
         return false;
-    *v = (struct hd_route_value){
-        .act = HD_ROUTE_ENCAP, .mtu = p->mtu, .adj = l->adj, .out = kira_contact_label(x, p)};
+    *v = (struct hd_route_value){.act = HD_ROUTE_ENCAP, .mtu = p->mtu, .adj = l->adj};
+    v->out = kira_contact_label(x, p, path, len);
+    *repair = (struct hd_repair){.guard = 0};
+    repair->guard =
+        len == 1 ? kira_guard_of(x, path[0], 0) : kira_guard_behind(x, path[0], path[1], len == 2);
+    if (repair->guard != 0 && len > 2)
+        repair->then = kira_label(x, path + 1, len - 1);
     return true;
 }
 
@@ -141,11 +156,12 @@ static void kira_contact_route(struct kira_call *x, struct kira_contact *p)
 {
     struct hd_route_key key = kira_host_key(x, p->node);
     struct hd_route_value v;
+    struct hd_repair repair;
 
     bool wanted = !x->k->cfg.few_routes || kira_contact_carries(x, p);
 
-    if (wanted && kira_ready(x, p) && kira_encap(x, p, &v)) {
-        p->labelled = kira_route_set(x, &key, &v);
+    if (wanted && kira_ready(x, p) && kira_encap(x, p, &v, &repair)) {
+        p->labelled = kira_route_set(x, &key, &v, &repair);
         p->flags |= KIRA_CONTACT_ROUTE;
         return;
     }
@@ -193,6 +209,7 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
     struct kira *k = x->k;
     struct hd_route_key key = kira_prefix_key(k, bucket);
     struct kira_contact *p = b->node == 0 ? NULL : kira_contact_find(k, b->node);
+    struct hd_repair repair = {.guard = 0};
     struct hd_route_value v;
 
     if (p != NULL && (p->flags & KIRA_CONTACT_CHOSEN) == 0) {
@@ -205,14 +222,15 @@ static void kira_prefix_route(struct kira_call *x, uint16_t bucket, const struct
         return; /* what is in force stays until the set-up is confirmed */
     }
     if (p != NULL) {
-        if (kira_encap(x, p, &v))
-            kira_route_set(x, &key, &v);
+        if (kira_encap(x, p, &v, &repair))
+            kira_route_set(x, &key, &v, &repair);
         return;
     }
     const struct kira_uln *u = kira_uln_find(k, b->node);
     v = (struct hd_route_value){
         .act = HD_ROUTE_ENCAP, .adj = kira_uln_best(u)->adj, .out = u->label};
-    kira_route_set(x, &key, &v);
+    repair.guard = kira_guard_of(x, b->node, 0);
+    kira_route_set(x, &key, &v, &repair);
 }
 
 static bool kira_is_in(const uint64_t buckets[2], unsigned bits)

@@ -186,6 +186,8 @@ static const char *const kira_count_names[KIRA_COUNTS] = {
     "event.path-too-long",   "event.no-memory",
     "event.echo-sent",       "event.echo-reply",
     "event.id-collision",    "event.path-stitched",
+    "event.guard-ready",     "event.guard-set-up",
+    "event.guard-asked",     "event.guard-lost",
 };
 
 _Static_assert(HD_ARRAY_LEN(kira_rx_names) == HD_ARRAY_LEN(kira_tx_names) &&

@@ -11,6 +11,7 @@
 #ifndef HD_CORE_KIRA_STATE_H
 #define HD_CORE_KIRA_STATE_H
 
+#include "core/kira/guards.h"
 #include "core/kira/kira.h"
 #include "core/kira/limits.h"
 #include "core/kira/wire.h"
@@ -31,7 +32,8 @@ enum kira_timer {
     KIRA_T_EXPLORE,
     KIRA_T_PROBE, /* contacts that wait to be probed */
     KIRA_T_UPDATE,
-    KIRA_T_TICK, /* once per second: ages, expiry */
+    KIRA_T_GUARD, /* a pass over the guards */
+    KIRA_T_TICK,  /* once per second: ages, expiry */
     KIRA_T_COMMAND,
     KIRA_T_REST, /* the sequence number is at its end */
 };
@@ -98,6 +100,7 @@ struct kira_uln {
     struct kira_link *links[HD_KIRA_LINKS_PER_ULN];
     uint32_t labels;  /* explicit labels set up by messages from it */
     uint32_t two_hop; /* precomputed labels over it */
+    uint16_t guard;   /* in the model, of its adjacencies; 0: none */
     bool asking;      /* a discovery request is under way */
     bool asked_again; /* news came meanwhile */
     bool told_hub;    /* whoever has our list knows it for a hub (kira_hub_news) */
@@ -116,6 +119,7 @@ struct kira_vicinity {
     bool synched_once : 1;
     bool querying : 1;
     bool end_system : 1;
+    bool can_carry : 1;
 };
 
 _Static_assert(sizeof(struct kira_vicinity) <= 32, "there are thousands around a hub");
@@ -162,6 +166,8 @@ enum kira_request_kind {
     KIRA_REQ_PROBE, /* of a contact's active or proposed path */
     KIRA_REQ_SEARCH,
     KIRA_REQ_CHECK, /* liveness of a foreign neighbour by ProbeReq */
+    KIRA_REQ_GUARD, /* a guard's way, by ProbeReq; via: round whom */
+    KIRA_REQ_ROUND, /* the same, asked for by FindNodeReq */
     KIRA_REQ_PING,
     KIRA_REQ_TRACE,
     KIRA_REQ_WAY,
@@ -270,6 +276,10 @@ enum kira_count {
     KIRA_N_ECHO_REPLY,
     KIRA_N_ID_COLLISION,
     KIRA_N_STITCHED,
+    KIRA_N_GUARD_READY,
+    KIRA_N_GUARD_SET_UP,
+    KIRA_N_GUARD_ASKED,
+    KIRA_N_GUARD_LOST,
     KIRA_COUNTS,
 };
 
@@ -303,10 +313,16 @@ struct kira {
     HD_VEC(struct kira_search *) searches;
     HD_VEC(struct kira_command *) commands;
     HD_VEC(struct kira_failed_link) failed;
+    HD_VEC(struct kira_guard) guards;
     struct hd_index vicinity_index, contact_index, uln_index; /* by kira_node_hash */
     uint64_t
         uln_filter;  /* a bit for each neighbour: nearly all nodes that are asked for are none */
     uint32_t degree; /* neighbours that are alive */
+    struct hd_index guard_index;
+    uint32_t guards_set_up; /* ways that others keep labels for */
+    uint32_t guard_at;      /* neighbour at which a pass stands */
+    bool guards_off, guard_pass;
+    bool some_cannot; /* put back what is carried, of those that have told */
     uint16_t trie_free;
     uint16_t buckets;                    /* how many; the last one holds the rest */
     uint16_t in_bucket[HD_ID_BITS + 1];  /* contacts by shared bits, without on-demand */
@@ -316,10 +332,10 @@ struct kira {
     uint16_t two_hop_share; /* of the two-hop labels, for each neighbour */
     uint32_t label_sweep;   /* where the sweep of expired labels stands */
     uint16_t prefixes;      /* buckets that may have a prefix route */
-    struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts, saves;
+    struct kira_bucket flow_searches, notices, not_via, notices_sent, doubts, saves, guard_rate;
 
     struct hd_timerq timers;
-    struct hd_timer query, join, explore, probe, update, tick, rest;
+    struct hd_timer query, join, explore, probe, update, guard, tick, rest;
     hd_time rest_until;
     hd_time join_wait, explore_wait, last_update, last_route_change, sweep_at;
     hd_time last_bucket_news;
@@ -450,6 +466,8 @@ struct kira_link *kira_link_heard(struct kira_call *x, hd_node node,
 struct kira_link *kira_link_adopt(struct kira_call *x, hd_node node, uint32_t ifindex,
                                   const struct hd_ip6 *link_local, const struct hd_mac *mac);
 void kira_link_down(struct kira_call *x, struct kira_uln *u, struct kira_link *l);
+/* Brings the adjacencies of all its links up to date. */
+void kira_links_model(struct kira_call *x, struct kira_uln *u);
 void kira_links_of_interface_down(struct kira_call *x, uint32_t ifindex);
 void kira_on_hello(struct kira_call *x, const struct hd_kira_msg *m,
                    const struct hd_in_datagram *d);
@@ -535,7 +553,19 @@ void kira_map_build(struct kira_call *x, struct kira_map *m);
 void kira_map_add_path(struct kira_call *x, struct kira_map *m, const hd_node *path, uint32_t len);
 /* Shortest paths from self over everything added. */
 void kira_map_solve(struct kira_call *x, struct kira_map *m);
-/* The path found to a node: its length, 0 when there is none. */
+/*
+ * The same without the link to the neighbour `y`, or without y at all (node); the first hop leaves
+ * over another interface than `not_over`.
+ */
+void kira_map_solve_round(struct kira_call *x, struct kira_map *m, hd_node y, bool node,
+                          uint32_t not_over);
+/*
+ * The path found to a node: its length, 0 when there is none. Of several the one whose nodes, from
+ * the last one backwards, come first by identifier: others choose the same, and share its labels.
+ */
+uint32_t kira_map_way(const struct kira_call *x, const struct kira_map *m, hd_node to,
+                      hd_node *out);
+/* The path that the search met first. */
 uint32_t kira_map_path(const struct kira_map *m, hd_node to, hd_node *out);
 
 /* --- contacts.c ---------------------------------------------------------------------------------
@@ -593,7 +623,8 @@ struct kira_out {
     struct hd_effect *fx;
     struct hd_writer w;
     uint8_t type;
-    hd_node next; /* of a reply: who gets it */
+    bool forwarded; /* somebody else's */
+    hd_node next;   /* of a reply: who gets it */
 };
 /* Begins a message; false when there is no room (counted). */
 bool kira_out_begin(struct kira_call *x, struct kira_out *o, uint8_t type, uint8_t flags,
@@ -685,58 +716,6 @@ void kira_report(struct kira_call *x, const struct hd_in_report *r);
 void kira_update_queue(struct kira_call *x, hd_node node, uint8_t action);
 void kira_update_due(struct kira_call *x);
 void kira_on_update(struct kira_call *x, const struct hd_kira_msg *m);
-
-/* --- labels.c -----------------------------------------------------------------------------------
- */
-#define KIRA_LABEL_EXPLICIT 0x1u /* rows show it */
-#define KIRA_LABEL_ULN      0x2u
-#define KIRA_LABEL_TWO_HOP  0x4u
-#define KIRA_LABEL_OWN      0x8u
-struct hd_label kira_label(const struct kira_call *x, const hd_node *path, uint32_t len);
-void kira_label_own(struct kira_call *x);
-void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add);
-void kira_label_two_hop(struct kira_call *x, struct kira_uln *u, hd_node z, bool add);
-/* Removes all two-hop labels over a neighbour whose list is to be told anew. */
-void kira_labels_two_hop_forget(struct kira_call *x, struct kira_uln *u);
-/* How many two-hop labels a node with so many neighbours keeps over each of them. */
-uint32_t kira_two_hop_share(uint32_t degree);
-/* Up to how many neighbours of a middle others rely on such a node to have them all. */
-uint32_t kira_two_hop_trust(uint32_t degree);
-/* The number of living neighbours changed: the share of each is another. */
-void kira_labels_share_anew(struct kira_call *x);
-/* Do data need labels on the way that only a set-up leaves there? */
-bool kira_path_needs_setup(struct kira *k, const hd_node *path, uint32_t len);
-bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p);
-void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m);
-void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj);
-void kira_labels_drop(struct kira_call *x, uint32_t adj);
-void kira_labels_tick(struct kira_call *x);
-void kira_labels_rebuild(struct kira_call *x);
-void kira_labels_adopt(struct kira_call *x);
-
-/* --- routes.c -----------------------------------------------------------------------------------
- */
-/* The prefix route of nodes that share so many bits has to be looked at, with the next one. */
-static inline void kira_prefix_doubt(struct kira *k, uint8_t bits)
-{
-    k->prefix_dirty[bits / 64] |= UINT64_C(1) << bits % 64;
-}
-static inline void kira_prefix_dirty(struct kira *k, uint8_t bits)
-{
-    kira_prefix_doubt(k, bits);
-    k->bucket_dirty = true;
-}
-/* All of them. */
-static inline void kira_prefixes_dirty(struct kira *k)
-{
-    memset(k->prefix_dirty, 0xff, sizeof k->prefix_dirty);
-    k->bucket_dirty = true;
-}
-void kira_routes_work(struct kira_call *x, uint32_t units);
-void kira_route_own(struct kira_call *x);
-void kira_route_uln(struct kira_call *x, const struct kira_uln *u);
-void kira_route_drop(struct kira_call *x, hd_node node);
-void kira_routes_drop(struct kira_call *x, uint32_t adj);
 
 /* --- commands.c ---------------------------------------------------------------------------------
  */

@@ -14,6 +14,7 @@
  * need a set-up (doc/decisions/0017). A degree that passes the mark is news of ours too: its
  * neighbours step their sequence numbers, and whoever reads their lists asks the hub.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 bool kira_ssn_newer(uint32_t a, uint32_t b)
@@ -547,6 +548,7 @@ void kira_on_query_rsp(struct kira_call *x, const struct hd_kira_msg *m)
     }
     if (v != NULL) {
         v->end_system = (m->h.flags & HD_KIRA_ENDSYSTEM) != 0;
+        v->can_carry = m->has_capabilities && (m->capabilities & HD_KIRA_CAN_CARRY) != 0;
         kira_vicinity_list(x, node, m->h.ssn, list, len, m->h.degree);
         items = m->rtable;
         while (hd_kira_next_entry(&items, &e)) {

@@ -11,6 +11,7 @@
  *
  * The time to a hop is that of a probe over the way to it without its circles.
  */
+#include "core/kira/forwarding.h"
 #include "core/kira/state.h"
 
 /* --- onward from here ---------------------------------------------------------------------------

@@ -65,6 +65,7 @@ enum hd_kira_capability {
     HD_KIRA_CAN_ECHO = 0x01,   /* answers the 16-byte echo */
     HD_KIRA_CAN_NOTICE = 0x02, /* understands routed failure notices */
     HD_KIRA_FAST_ECHO = 0x04,  /* the kernel answers it: no answer means no link */
+    HD_KIRA_CAN_CARRY = 0x08,  /* its data plane puts a carried label back (0026) */
     HD_KIRA_GOODBYE = 0x10,    /* the sender leaves: take it out at once */
 };
 

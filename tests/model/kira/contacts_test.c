@@ -6,6 +6,7 @@
  * last one splits; every path in use can be read, begins at a neighbour when learned, ends in its
  * contact; the tree has no reference but theirs; closest and next hop are what a sort says.
  */
+#include "core/kira/forwarding.h"
 #include "world.h"
 
 #define NEIGHBOURS 6

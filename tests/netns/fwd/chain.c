@@ -94,6 +94,31 @@ static void set_label(unsigned node, unsigned target)
     node_label(&chain.n[node], &key, &v);
 }
 
+/* With then: a guard of the entries' own; else that of the adjacency. */
+void set_guarded(struct hd_adj_value *v, uint16_t guard, const struct hd_label *then)
+{
+    struct hd_label key = label_at(2, 0);
+    struct hd_ip6 a = node_address(0), b = node_address(1);
+    struct hd_label_value l = {
+        .act = HD_LABEL_SWAP, .adj = chain.adj[2][LEFT], .out = label_at(1, 0)};
+    struct hd_route_value far = {
+        .act = HD_ROUTE_ENCAP, .adj = chain.adj[2][LEFT], .out = label_at(1, 0)};
+    struct hd_route_value near = {.act = HD_ROUTE_DIRECT, .adj = chain.adj[2][LEFT]};
+    struct hd_repair repair = {.guard = then != NULL ? guard : 0};
+
+    if (then != NULL)
+        repair.then = *then;
+    v->down = guard != 0;
+    v->guard = then != NULL ? 0 : guard;
+    node_adj_set(&chain.n[2], chain.adj[2][LEFT], v);
+    node_repairs(&repair);
+    node_label(&chain.n[2], &key, &l);
+    node_route(&chain.n[2], &a, 128, &far);
+    node_repairs(&(struct hd_repair){.guard = guard});
+    node_route(&chain.n[2], &b, 128, &near);
+    node_repairs(&(struct hd_repair){.guard = 0});
+}
+
 static void look_at_links(unsigned node)
 {
     for (enum side side = LEFT; side <= RIGHT; side++) {

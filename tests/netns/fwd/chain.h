@@ -38,5 +38,11 @@ void chain_remove(void);
 void set_route(unsigned node, unsigned target);
 /* Over a path that ends at `end`, which has to send the packet on. */
 void set_overlay_route(unsigned node, unsigned target, unsigned end);
+/*
+ * Prepared repair at the third node, for what goes left. The line has no second way: ways round
+ * lead over a second adjacency of the same link. 0: as before; without `then` only the adjacency
+ * *v has the guard.
+ */
+void set_guarded(struct hd_adj_value *v, uint16_t guard, const struct hd_label *then);
 
 #endif

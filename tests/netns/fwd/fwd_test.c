@@ -109,7 +109,7 @@ static bool did_arrive(const struct made *m, unsigned target)
 
 static void forget_reports(unsigned node)
 {
-    for (int kind = HD_REPORT_FLOW; kind <= HD_REPORT_UNREACHABLE; kind++)
+    for (int kind = HD_REPORT_FLOW; kind <= HD_REPORT_REPAIRED; kind++)
         node_reports(&chain.n[node], (enum hd_report_kind)kind, NULL);
 }
 
@@ -394,6 +394,85 @@ static void test_down(void **state)
     assert_int_equal(ping(PID(A), "", 3, node_text(E)), 3);
 }
 
+static void test_repair(void **state)
+{
+    struct hd_adj_value v = adj_value(C, LEFT), b_left = adj_value(B, LEFT);
+    struct hd_label then = label_at(B, A), at_c = label_at(C, A);
+    struct hd_ip6 e = node_address(E);
+    struct hd_in_report r;
+
+    (void)state;
+    uint32_t spare = node_adj(&chain.n[C], &v);
+    uint16_t guard =
+        node_guard(&chain.n[C], &(struct hd_guard_value){.adj = spare, .out = label_at(B, B)});
+    forget_reports(C);
+    uint64_t repaired = node_counter(&chain.n[C], "forward.repaired");
+    uint64_t restored = node_counter(&chain.n[B], "forward.restored");
+    set_guarded(&v, guard, &then); /* the entry's own guard */
+    expect_path(E, A, 1456);       /* full-size packets and super-packets too */
+    assert_true(node_counter(&chain.n[C], "forward.repaired") > repaired + 20);
+    assert_true(node_counter(&chain.n[B], "forward.restored") > restored + 20);
+    assert_true(wait_reports(C, HD_REPORT_REPAIRED, &r) > 0);
+    assert_ip6(&r.source, &e);
+    assert_memory_equal(&r.label, &at_c, sizeof at_c);
+    assert_int_equal(r.adj, chain.adj[C][LEFT]);
+    assert_int_equal(ping(PID(C), "", 3, node_text(A)), 3); /* a source's own packets */
+    assert_int_equal(ping(PID(C), "", 3, node_text(B)), 3); /* those that had no header */
+    set_overlay_route(E, A, C);
+    assert_int_equal(ping(PID(E), "", 3, node_text(A)), 3); /* a path that ends here */
+    set_overlay_route(E, B, C);
+    assert_int_equal(ping(PID(E), "", 3, node_text(B)), 3); /* and goes on without a header */
+    set_route(E, A);
+    set_route(E, B);
+    set_guarded(&v, guard, NULL); /* that of the adjacency, which carries the label it has */
+    assert_int_equal(ping(PID(E), "", 3, node_text(A)), 3);
+    assert_int_equal(ping(PID(C), "", 3, node_text(A)), 3);
+
+    /* Once in a packet's life: the next node has a guard as well, and may not use it. */
+    uint64_t twice = node_counter(&chain.n[B], "drop.repaired-twice");
+    forget_reports(B);
+    b_left.down = true;
+    b_left.guard = node_guard(
+        &chain.n[B], &(struct hd_guard_value){.adj = chain.adj[B][RIGHT], .out = label_at(C, A)});
+    node_adj_set(&chain.n[B], chain.adj[B][LEFT], &b_left);
+    assert_int_equal(ping(PID(E), "", 3, node_text(A)), 0);
+    assert_true(node_counter(&chain.n[B], "drop.repaired-twice") >= twice + 3);
+    assert_true(wait_reports(B, HD_REPORT_EGRESS_DEAD, &r) > 0);
+    b_left.down = false;
+    b_left.guard = 0;
+    node_adj_set(&chain.n[B], chain.adj[B][LEFT], &b_left);
+    set_guarded(&v, 0, NULL);
+    assert_int_equal(ping(PID(E), "", 3, node_text(A)), 3);
+}
+
+/* The programs see by themselves that a carrier is gone; the TUN back-end waits for the router. */
+static void test_carrier(void **state)
+{
+    struct hd_label key = label_at(B, E);
+    struct hd_label_value l = {
+        .act = HD_LABEL_SWAP, .adj = chain.adj[B][RIGHT], .out = label_at(C, E)};
+    struct hd_ip6 a = node_address(A);
+    struct made m = labelled(E);
+    struct hd_in_report r;
+
+    (void)state;
+    if (backend != HD_FWD_EBPF)
+        skip();
+    uint16_t guard = node_guard(
+        &chain.n[B], &(struct hd_guard_value){.adj = chain.adj[B][LEFT], .out = label_at(A, A)});
+    node_repairs(&(struct hd_repair){.guard = guard});
+    node_label(&chain.n[B], &key, &l);
+    node_repairs(&(struct hd_repair){.guard = 0});
+    m.inner_to = a; /* the way round leads back to where it came from */
+    forget_reports(B);
+    assert_int_equal(shell(PID(C), "ip link set " LEFT_NAME " down"), 0);
+    assert_true(did_arrive(&m, A));
+    assert_true(wait_reports(B, HD_REPORT_REPAIRED, &r) > 0);
+    assert_int_equal(shell(PID(C), "ip link set " LEFT_NAME " up"), 0);
+    node_label(&chain.n[B], &key, &l);
+    assert_int_equal(ping(PID(A), "", 3, node_text(E)), 3);
+}
+
 static void test_no_route(void **state)
 {
     struct hd_ip6 nowhere = node_address(0x55), e = node_address(E);
@@ -673,6 +752,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unknown_label),
         cmocka_unit_test(test_label_deleted),
         cmocka_unit_test(test_down),
+        cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_carrier),
         cmocka_unit_test(test_no_route),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_admission),

@@ -23,7 +23,7 @@
 #include "linux/icmp.h"
 
 #define POOL_BYTES  (16u << 20)
-#define KINDS       (HD_REPORT_UNREACHABLE + 1)
+#define KINDS       (HD_REPORT_REPAIRED + 1)
 #define OWNER       1
 #define SERVE_EVERY 64
 
@@ -34,6 +34,7 @@ enum op {
     OP_INTERFACE,
     OP_ADJ,
     OP_ADJ_SET,
+    OP_GUARD,
     OP_LABEL,
     OP_LABEL_DEL,
     OP_ROUTE,
@@ -51,10 +52,12 @@ struct request {
     bool flag;
     char name[32];
     struct hd_adj_value adj;
+    struct hd_guard_value guard;
     struct hd_label label;
     struct hd_label_value label_value;
     struct hd_route_key route;
     struct hd_route_value route_value;
+    struct hd_repair repair;
 };
 
 struct answer {
@@ -192,6 +195,7 @@ static uint32_t count_adopted(const struct self *s, enum hd_object_kind kind)
 
     for (uint32_t i = 0; (i = hd_model_next(&s->model, kind, i)) != 0;)
         n += kind == HD_OBJ_ADJ     ? hd_model_adj(&s->model, i)->o.adopted
+             : kind == HD_OBJ_GUARD ? hd_model_guard(&s->model, i)->o.adopted
              : kind == HD_OBJ_LABEL ? hd_model_label_at(&s->model, i)->o.adopted
                                     : hd_model_route_at(&s->model, i)->o.adopted;
     return n;
@@ -204,17 +208,22 @@ static int64_t edit(struct self *s, const struct request *q)
     switch (q->op) {
     case OP_ADJ:
         return hd_model_adj_add(&s->model, OWNER, &q->adj);
+    case OP_GUARD:
+        return hd_model_guard_add(&s->model, OWNER, &q->guard);
     case OP_ADJ_SET:
         hd_model_adj_set(&s->model, q->a, &q->adj);
         return 0;
     case OP_LABEL:
         e = hd_model_label_set(&s->model, OWNER, &q->label, &q->label_value);
-        return e == NULL ? HD_ENOMEM : 0;
+        return e == NULL ? HD_ENOMEM : hd_model_label_repair(&s->model, e, &q->repair);
     case OP_LABEL_DEL:
         hd_model_label_del(&s->model, &q->label);
         return 0;
     case OP_ROUTE:
-        return hd_model_route_set(&s->model, OWNER, &q->route, &q->route_value);
+        if (hd_model_route_set(&s->model, OWNER, &q->route, &q->route_value) != 0)
+            return HD_ENOMEM;
+        return hd_model_route_repair(&s->model, hd_model_route_find(&s->model, &q->route),
+                                     &q->repair);
     case OP_ROUTE_DEL:
         hd_model_route_del(&s->model, &q->route);
         return 0;
@@ -453,6 +462,21 @@ uint32_t node_adj(struct node *n, const struct hd_adj_value *v)
     return (uint32_t)adj;
 }
 
+uint16_t node_guard(struct node *n, const struct hd_guard_value *v)
+{
+    int64_t guard = ask(n, &(struct request){.op = OP_GUARD, .guard = *v}).value;
+
+    HD_ASSERT(guard > 0);
+    return (uint16_t)guard;
+}
+
+static struct hd_repair repair;
+
+void node_repairs(const struct hd_repair *r)
+{
+    repair = *r;
+}
+
 void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v)
 {
     ask(n, &(struct request){.op = OP_ADJ_SET, .a = adj, .adj = *v});
@@ -460,7 +484,7 @@ void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v)
 
 void node_label(struct node *n, const struct hd_label *key, const struct hd_label_value *v)
 {
-    struct request q = {.op = OP_LABEL, .label = *key, .label_value = *v};
+    struct request q = {.op = OP_LABEL, .label = *key, .label_value = *v, .repair = repair};
 
     HD_ASSERT(ask(n, &q).value == 0);
 }
@@ -473,7 +497,7 @@ void node_label_del(struct node *n, const struct hd_label *key)
 void node_route(struct node *n, const struct hd_ip6 *to, uint8_t len,
                 const struct hd_route_value *v)
 {
-    struct request q = {.op = OP_ROUTE, .route = {*to, len}, .route_value = *v};
+    struct request q = {.op = OP_ROUTE, .route = {*to, len}, .route_value = *v, .repair = repair};
 
     HD_ASSERT(ask(n, &q).value == 0);
 }

@@ -38,6 +38,10 @@ int node_interface(struct node *n, uint32_t ifindex, uint32_t mtu, bool use);
 /* Adds an adjacency: its number. */
 uint32_t node_adj(struct node *n, const struct hd_adj_value *v);
 void node_adj_set(struct node *n, uint32_t adj, const struct hd_adj_value *v);
+/* Adds a guard: its number. */
+uint16_t node_guard(struct node *n, const struct hd_guard_value *v);
+/* What labels and routes that are set from here on have; all zero: nothing. */
+void node_repairs(const struct hd_repair *r);
 void node_label(struct node *n, const struct hd_label *key, const struct hd_label_value *v);
 void node_label_del(struct node *n, const struct hd_label *key);
 void node_route(struct node *n, const struct hd_ip6 *to, uint8_t len,

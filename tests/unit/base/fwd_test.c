@@ -49,6 +49,7 @@ static struct hd_route_key prefix(const char *text, uint8_t len)
 static const struct hd_adj_value an_adj = {.ifindex = 2, .admitted = true};
 static const struct hd_label_value a_swap = {.act = HD_LABEL_SWAP, .adj = 1, .out = {{9}}};
 static const struct hd_label_value a_decap = {.act = HD_LABEL_DECAP};
+static const struct hd_repair none;
 static const struct hd_route_value a_route = {.act = HD_ROUTE_ENCAP, .adj = 1};
 
 static void expect(struct hd_model *m, enum hd_object_kind kind, bool del, struct hd_change *c)
@@ -235,11 +236,11 @@ static void adopts_and_sweeps(void **state)
     assert_int_equal(hd_model_adopt_adj(m, 1, HD_ADJS_MAX_DEFAULT + 1, &v), HD_ELIMIT);
     assert_int_equal(hd_model_adj_adopted(m, 2, &v.link_local), 2);
     assert_int_equal(hd_model_adj_adopted(m, 3, &v.link_local), 0);
-    assert_int_equal(hd_model_adopt_label(m, 1, &l1, &a_swap), 0);
-    assert_int_equal(hd_model_adopt_label(m, 1, &l1, &a_swap), HD_EEXIST);
-    assert_int_equal(hd_model_adopt_label(m, 1, &l2, &a_swap), 0);
-    assert_int_equal(hd_model_adopt_label(m, 2, &l3, &a_swap), 0);
-    assert_int_equal(hd_model_adopt_route(m, 1, &k, &a_route), 0);
+    assert_int_equal(hd_model_adopt_label(m, 1, &l1, &a_swap, &none), 0);
+    assert_int_equal(hd_model_adopt_label(m, 1, &l1, &a_swap, &none), HD_EEXIST);
+    assert_int_equal(hd_model_adopt_label(m, 1, &l2, &a_swap, &none), 0);
+    assert_int_equal(hd_model_adopt_label(m, 2, &l3, &a_swap, &none), 0);
+    assert_int_equal(hd_model_adopt_route(m, 1, &k, &a_route, &none), 0);
     expect_nothing(m); /* it is all in force */
     hd_model_adj_set(m, 5, &v);
     assert_int_equal(hd_model_adj_adopted(m, 2, &v.link_local), 2);

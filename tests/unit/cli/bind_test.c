@@ -219,7 +219,8 @@ static void golden_cells(void **state)
     assert_string_equal(line, "101112131415161718191a1b1c1d | eth0 | fe80::1 | checking | yes | "
                               "yes | - | 7 ms | 59.9 s");
     cells(hd_list_find(HD_CORE_MODEL, HD_LIST_ROUTES), &r, line, sizeof line);
-    assert_string_equal(line, "fc00:12ab::/32 | encapsulate | - | - | - | - | no | model");
+    assert_string_equal(line,
+                        "fc00:12ab::/32 | encapsulate | - | - | - | - | no | none | - | model");
     cells(hd_list_find(HD_CORE_KIRA, HD_KIRA_LIST_CONTACTS), &c, line, sizeof line);
     assert_string_equal(line, "000102030405060708090a0b0c0d | 0 | value-9 | 300 | no | no | no | "
                               "0 ms");

@@ -258,7 +258,7 @@ static void one_round(struct world *w, struct hd_random *rnd)
 static void edits_make_what_the_whole_makes(void **state)
 {
     struct hd_random rnd;
-    struct world w = {NULL};
+    struct world w = {.edited = 0};
 
     hd_random_seed(&rnd, test_seed(__func__), 1);
     assert_int_equal(hd_tree_lines(&schema, &w.running, BASE, &fault), 0);

@@ -4,6 +4,7 @@
  * nor the labels, paths over it are set up, and what is left of its life before goes with its
  * return. And neighbours that come and go all the time.
  */
+#include "core/kira/forwarding.h"
 #include "rig.h"
 
 #define CROWD 190
