@@ -110,6 +110,7 @@ class Soak:
         self.bad_links, self.down, self.extra = set(), {}, {}
         self.touched = collections.defaultdict(set)
         self.pids = {}
+        self.restarts = collections.Counter()  # a keeper keeps its number, and begins anew
         self.log_at = collections.Counter()
         self.causes = collections.Counter()
         self.examples = {}
@@ -165,6 +166,7 @@ class Soak:
     def restart(self):
         node = self.random.choice(self.running())
         self.touched[node].update(ROLES)
+        self.restarts[node] += 1
         self.lab.run_heddle(node, 'restart')  # may find the node on its way up: no failure of ours
 
     def add_interface(self):
@@ -302,8 +304,8 @@ class Soak:
         for (node, role), pid in now.items():
             try:
                 size = private_kilobytes([pid])
-                self.growth.add(('kilobytes', node, role, pid), size)
-                self.growth.add(('descriptors', node, role, pid), descriptors(pid))
+                self.growth.add(('kilobytes', node, role, pid, self.restarts[node]), size)
+                self.growth.add(('descriptors', node, role, pid, self.restarts[node]), descriptors(pid))
                 total += size
             except (OSError, ProcessLookupError):
                 self.verdict.check(False, f'{node}: {role} ended in a quiet period')
