@@ -192,14 +192,16 @@ static void kira_ping_row(struct kira_call *x, uint32_t command, hd_node node, u
                           bool answered, uint16_t hops, hd_time rtt)
 {
     struct kira_command *q = kira_command_find(x->k, command);
-    struct hd_kira_row_ping row = {.id = *kira_id(x, node),
-                                   .number = number,
-                                   .answered = answered,
-                                   .hops = hops,
-                                   .rtt_ns = rtt};
+    struct hd_kira_row_ping row;
 
     if (q == NULL)
         return;
+    memset(&row, 0, sizeof row); /* what lies between the members is replayed, too */
+    row.id = *kira_id(x, node);
+    row.number = number;
+    row.answered = answered;
+    row.hops = hops;
+    row.rtt_ns = rtt;
     bool last = ++q->answered >= q->args.count;
     kira_reply(x, command, HD_KIRA_LIST_PING, &row, 1, sizeof row, last, 0);
     if (last)
