@@ -157,20 +157,22 @@ static void log_state(struct hd_ctx *c, const struct vrrp_instance *i)
 
 void vrrp_tell_state(struct vrrp *v, struct hd_ctx *c, struct vrrp_instance *i, uint8_t old)
 {
-    struct hd_vrrp_row_event row = {.ifindex = i->interface != NULL ? i->interface->ifindex : 0,
-                                    .family = i->c.family,
-                                    .vrid = i->c.vrid,
-                                    .state = i->state,
-                                    .old_state = old,
-                                    .reason = i->reason,
-                                    .last_event = i->last_event,
-                                    .priority = i->priority,
-                                    .source = vrrp_primary(i)};
+    struct hd_vrrp_row_event row;
 
     if (i->c.log_changes != 0)
         log_state(c, i);
     if (!may_notify(v, c))
         return;
+    memset(&row, 0, sizeof row); /* padding is recorded, too */
+    row.ifindex = i->interface != NULL ? i->interface->ifindex : 0;
+    row.family = i->c.family;
+    row.vrid = i->c.vrid;
+    row.state = i->state;
+    row.old_state = old;
+    row.reason = i->reason;
+    row.last_event = i->last_event;
+    row.priority = i->priority;
+    row.source = vrrp_primary(i);
     memcpy(row.interface, i->c.interface, sizeof row.interface);
     hd_fx_event(c->fx, c->core, HD_VRRP_LIST_EVENT, &row, sizeof row);
 }
@@ -179,14 +181,16 @@ void vrrp_tell_error(struct vrrp *v, struct hd_ctx *c, const struct vrrp_interfa
                      uint8_t family, uint8_t vrid, enum hd_vrrp_error error,
                      const struct hd_ip6 *source)
 {
-    struct hd_vrrp_row_error row = {.ifindex = f->ifindex,
-                                    .family = family,
-                                    .vrid = vrid,
-                                    .error = (uint8_t)error,
-                                    .source = *source};
+    struct hd_vrrp_row_error row;
 
     if (!may_notify(v, c))
         return;
+    memset(&row, 0, sizeof row); /* padding is recorded, too */
+    row.ifindex = f->ifindex;
+    row.family = family;
+    row.vrid = vrid;
+    row.error = (uint8_t)error;
+    row.source = *source;
     memcpy(row.interface, f->name, sizeof row.interface);
     hd_fx_event(c->fx, c->core, HD_VRRP_LIST_ERROR, &row, sizeof row);
 }
