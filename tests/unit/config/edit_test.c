@@ -11,22 +11,9 @@
 #include "config/config.h"
 #include "config/rows.h"
 #include "router/router.h"
+#include "schema_fixture.h"
 
 #define ROUNDS 250
-
-static struct hd_schema schema;
-static struct hd_fault fault;
-
-static int open_schema(void **state)
-{
-    return hd_schema_open(&schema, "", &fault);
-}
-
-static int close_schema(void **state)
-{
-    hd_schema_close(&schema);
-    return 0;
-}
 
 /* --- random lines --------------------------------------------------------------------------------
  */

@@ -18,9 +18,7 @@
 #include "core/bfd/bfd.h"
 #include "core/vrrp/vrrp.h"
 #include "router/router.h"
-
-static struct hd_schema schema;
-static struct hd_fault fault;
+#include "schema_fixture.h"
 
 #define BFD  "/routing/control-plane-protocols/control-plane-protocol=bfdv1,main/bfd"
 #define SH   BFD "/ip-sh/sessions/session="
@@ -29,26 +27,11 @@ static struct hd_fault fault;
 #define V6   "/interfaces/interface=eth0/ipv6/vrrp/vrrp-instance="
 #define ETH0 "set /interfaces/interface=eth0\n"
 
-static int open_schema(void **state)
+static int open_tested_schema(void **state)
 {
     const char *folders = getenv("HEDDLE_YANG_TESTED");
 
     return hd_schema_open(&schema, folders ? folders : "", &fault);
-}
-
-static int close_schema(void **state)
-{
-    hd_schema_close(&schema);
-    return 0;
-}
-
-static struct lyd_node *tree_of(const char *lines)
-{
-    struct lyd_node *t = NULL;
-
-    if (hd_tree_lines(&schema, &t, lines, &fault) != 0)
-        fail_msg("line %u, %s: %s", fault.line, fault.path, fault.message);
-    return t;
 }
 
 static struct hd_image image_of(const char *lines)
@@ -541,5 +524,5 @@ int main(void)
         cmocka_unit_test(secrets_are_sealed),
     };
 
-    return cmocka_run_group_tests(tests, open_schema, close_schema);
+    return cmocka_run_group_tests(tests, open_tested_schema, close_schema);
 }

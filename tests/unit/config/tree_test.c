@@ -13,29 +13,7 @@
 #include "core/kira/kira.h"
 #include "core/sample/sample.h"
 #include "router/router.h"
-
-static struct hd_schema schema;
-static struct hd_fault fault;
-
-static int open_schema(void **state)
-{
-    return hd_schema_open(&schema, "", &fault);
-}
-
-static int close_schema(void **state)
-{
-    hd_schema_close(&schema);
-    return 0;
-}
-
-static struct lyd_node *tree_of(const char *lines)
-{
-    struct lyd_node *t = NULL;
-
-    if (hd_tree_lines(&schema, &t, lines, &fault) != 0)
-        fail_msg("line %u, %s: %s", fault.line, fault.path, fault.message);
-    return t;
-}
+#include "schema_fixture.h"
 
 static void assert_lines(const struct lyd_node *t, const char *want)
 {
