@@ -27,29 +27,37 @@ static const struct hd_enum_name guard_names[] = {
     [HD_GUARD_OWN] = {"node", NULL, HD_TONE_GOOD},
 };
 
+/* Where a label or route leads, and the way round. */
+#define EGRESS_COLUMNS(S)                                                                          \
+    HD_COLUMN(S, out, LABEL, "out-label", .heading = "OUT LABEL",                                  \
+              .flags = HD_SHOW | HD_COL_UNKNOWN),                                                  \
+        HD_COLUMN(S, next_hop, IP6, "next-hop", .heading = "NEXT HOP",                             \
+                  .flags = HD_SHOW | HD_COL_UNKNOWN),                                              \
+        HD_COLUMN(S, ifindex, UINT, "ifindex", .heading = "INTERFACE",                             \
+                  .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),                             \
+        HD_COLUMN(S, adj, UINT, "adjacency", .heading = "ADJ", .flags = HD_COL_UNKNOWN)
+
+#define WAY_COLUMNS(S)                                                                             \
+    HD_COLUMN(S, way.guard, ENUM, "guard", .heading = "GUARD", .flags = HD_SHOW,                   \
+              HD_NAMES(guard_names)),                                                              \
+        HD_COLUMN(S, way.ifindex, UINT, "guard-ifindex", .heading = "GUARD VIA",                   \
+                  .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),                             \
+        HD_COLUMN(S, way.next_hop, IP6, "guard-next-hop", .heading = "GUARD NEXT HOP",             \
+                  .flags = HD_COL_UNKNOWN),                                                        \
+        HD_COLUMN(S, way.out, LABEL, "guard-label", .heading = "GUARD LABEL",                      \
+                  .flags = HD_COL_UNKNOWN)
+
 static const struct hd_column label_columns[] = {
 #define S struct hd_row_label
     HD_COLUMN(S, label, LABEL, "label", .heading = "LABEL", .flags = HD_KEY | HD_SHOW),
     HD_COLUMN(S, act, ENUM, "action", .heading = "ACTION", .flags = HD_SHOW,
               HD_NAMES(label_act_names)),
-    HD_COLUMN(S, out, LABEL, "out-label", .heading = "OUT LABEL",
-              .flags = HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, next_hop, IP6, "next-hop", .heading = "NEXT HOP",
-              .flags = HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, ifindex, UINT, "ifindex", .heading = "INTERFACE",
-              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, adj, UINT, "adjacency", .heading = "ADJ", .flags = HD_COL_UNKNOWN),
+    EGRESS_COLUMNS(S),
     HD_COLUMN(S, installed, BOOL, "installed", .heading = "INSTALLED", .flags = HD_SHOW),
     HD_COLUMN(S, explicit_setup, BOOL, "explicit", .heading = "EXPLICIT", .flags = HD_SHOW),
     HD_COLUMN(S, expires_in_ns, AGE, "expires-in-ms", .heading = "EXPIRES IN", .unit = "ms",
               .flags = HD_SHOW),
-    HD_COLUMN(S, way.guard, ENUM, "guard", .heading = "GUARD", .flags = HD_SHOW,
-              HD_NAMES(guard_names)),
-    HD_COLUMN(S, way.ifindex, UINT, "guard-ifindex", .heading = "GUARD VIA",
-              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, way.next_hop, IP6, "guard-next-hop", .heading = "GUARD NEXT HOP",
-              .flags = HD_COL_UNKNOWN),
-    HD_COLUMN(S, way.out, LABEL, "guard-label", .heading = "GUARD LABEL", .flags = HD_COL_UNKNOWN),
+    WAY_COLUMNS(S),
     HD_COLUMN(S, owner, ENUM, "owner", .heading = "OWNER", HD_NAMES(owner_names)),
 #undef S
 };
@@ -60,23 +68,11 @@ static const struct hd_column route_columns[] = {
               .flags = HD_KEY | HD_SHOW),
     HD_COLUMN(S, act, ENUM, "action", .heading = "ACTION", .flags = HD_SHOW,
               HD_NAMES(route_act_names)),
-    HD_COLUMN(S, out, LABEL, "out-label", .heading = "OUT LABEL",
-              .flags = HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, next_hop, IP6, "next-hop", .heading = "NEXT HOP",
-              .flags = HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, ifindex, UINT, "ifindex", .heading = "INTERFACE",
-              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, adj, UINT, "adjacency", .heading = "ADJ", .flags = HD_COL_UNKNOWN),
+    EGRESS_COLUMNS(S),
     HD_COLUMN(S, mtu, UINT, "mtu", .heading = "MTU", .unit = "bytes",
               .flags = HD_SHOW | HD_COL_UNKNOWN),
     HD_COLUMN(S, installed, BOOL, "installed", .heading = "INSTALLED", .flags = HD_SHOW),
-    HD_COLUMN(S, way.guard, ENUM, "guard", .heading = "GUARD", .flags = HD_SHOW,
-              HD_NAMES(guard_names)),
-    HD_COLUMN(S, way.ifindex, UINT, "guard-ifindex", .heading = "GUARD VIA",
-              .flags = HD_COL_IFINDEX | HD_SHOW | HD_COL_UNKNOWN),
-    HD_COLUMN(S, way.next_hop, IP6, "guard-next-hop", .heading = "GUARD NEXT HOP",
-              .flags = HD_COL_UNKNOWN),
-    HD_COLUMN(S, way.out, LABEL, "guard-label", .heading = "GUARD LABEL", .flags = HD_COL_UNKNOWN),
+    WAY_COLUMNS(S),
     HD_COLUMN(S, owner, ENUM, "owner", .heading = "OWNER", .flags = HD_SHOW, HD_NAMES(owner_names)),
 #undef S
 };

@@ -9,16 +9,17 @@
 
 #include "linux/fwd_ebpf.h"
 
-#define ADJ_BATCH 128
+#define BATCH 128
 
 union key {
-    uint32_t adj;
+    uint32_t index;
     struct hd_bpf_label_key label;
     struct hd_bpf_node_key node;
 };
 
 union value {
     struct hd_bpf_adj adj;
+    struct hd_bpf_way way;
     struct hd_bpf_label label;
     struct hd_bpf_node node;
 };
@@ -36,18 +37,22 @@ static int take_adj(const struct adoption *a, const union key *k, const union va
                                .down = (v->adj.flags & HD_BPF_ADJ_DOWN) != 0,
                                .guard = (uint16_t)v->adj.way};
 
+    if (v->adj.ifindex == 0) /* an empty element */
+        return 0;
     memcpy(&adj.mac, v->adj.mac, sizeof adj.mac);
     memcpy(&adj.link_local, v->adj.link_local, sizeof adj.link_local);
-    return hd_model_adopt_adj(a->model, a->owner, k->adj, &adj);
+    return hd_model_adopt_adj(a->model, a->owner, k->index, &adj);
 }
 
-static int take_guard(const struct adoption *a, uint32_t guard, const struct hd_bpf_way *w)
+static int take_guard(const struct adoption *a, const union key *k, const union value *v)
 {
-    struct hd_guard_value v = {.adj = w->adj};
+    struct hd_guard_value guard = {.adj = v->way.adj};
 
-    memcpy(&v.out, w->out + 2, sizeof v.out);
-    memcpy(&v.then, w->then + 2, sizeof v.then);
-    return hd_model_adopt_guard(a->model, a->owner, guard, &v);
+    if (v->way.adj == 0) /* an empty element, which says nothing of its object */
+        return 0;
+    memcpy(&guard.out, v->way.out + 2, sizeof guard.out);
+    memcpy(&guard.then, v->way.then + 2, sizeof guard.then);
+    return hd_model_adopt_guard(a->model, a->owner, k->index, &guard);
 }
 
 static int take_label(const struct adoption *a, const union key *k, const union value *v)
@@ -93,44 +98,22 @@ static int walk(int map, const struct adoption *a)
     return errno == ENOENT ? 0 : HD_ESYS;
 }
 
-/* The adjacencies are an array, read by the piece: most of it is empty. */
-static int walk_adjs(int map, const struct adoption *a)
+/* An array, read by the piece: most of it is empty. */
+static int walk_array(int map, size_t size, const struct adoption *a)
 {
-    uint32_t keys[ADJ_BATCH], at = 0, count;
-    union value v;
-    struct hd_bpf_adj values[ADJ_BATCH];
+    uint32_t keys[BATCH], at = 0, count;
+    union value values[BATCH], v; /* elements of so many bytes, one behind the other */
     int rc = 0, error = 0;
 
     for (bool first = true; rc == 0 && error == 0; first = false) {
-        count = ADJ_BATCH;
+        count = BATCH;
         rc = bpf_map_lookup_batch(map, first ? NULL : &at, &at, keys, values, &count, NULL);
         if (rc != 0 && errno != ENOENT)
             return HD_ESYS;
         for (uint32_t i = 0; i < count && error == 0; i++) {
-            if (values[i].ifindex == 0)
-                continue;
-            v.adj = values[i];
-            error = a->take(a, &(union key){.adj = keys[i]}, &v);
+            memcpy(&v, (const uint8_t *)values + i * size, size);
+            error = a->take(a, &(union key){.index = keys[i]}, &v);
         }
-    }
-    return error;
-}
-
-/* Only those that lead somewhere: an empty element says nothing of its object. */
-static int walk_ways(int map, const struct adoption *a)
-{
-    uint32_t keys[ADJ_BATCH], at = 0, count;
-    struct hd_bpf_way values[ADJ_BATCH];
-    int rc = 0, error = 0;
-
-    for (bool first = true; rc == 0 && error == 0; first = false) {
-        count = ADJ_BATCH;
-        rc = bpf_map_lookup_batch(map, first ? NULL : &at, &at, keys, values, &count, NULL);
-        if (rc != 0 && errno != ENOENT)
-            return HD_ESYS;
-        for (uint32_t i = 0; i < count && error == 0; i++)
-            if (values[i].adj != 0)
-                error = take_guard(a, keys[i], &values[i]);
     }
     return error;
 }
@@ -138,10 +121,11 @@ static int walk_ways(int map, const struct adoption *a)
 int hd_fwd_ebpf_adopt(const int *maps, struct hd_model *m, uint8_t owner)
 {
     struct adoption a = {.model = m, .owner = owner, .take = take_adj};
-    int error = walk_adjs(maps[HD_EBPF_ADJS], &a);
+    int error = walk_array(maps[HD_EBPF_ADJS], sizeof(struct hd_bpf_adj), &a);
 
+    a.take = take_guard;
     if (error == 0)
-        error = walk_ways(maps[HD_EBPF_WAYS], &a);
+        error = walk_array(maps[HD_EBPF_WAYS], sizeof(struct hd_bpf_way), &a);
     a.take = take_label;
     if (error == 0)
         error = walk(maps[HD_EBPF_LABELS], &a);

@@ -114,14 +114,7 @@ static uint32_t random_node(struct worker *w)
 static void follow_label(struct worker *w, uint32_t node, const struct hd_label *label)
 {
     struct hd_sim_walk k;
-    struct packet p = {.source = node,
-                       .outer_source = node,
-                       .size = 100,
-                       .outer_hops = 64,
-                       .inner_hops = 1,
-                       .encap = true,
-                       .label = *label};
-    walk_packet(w->s, &w->marks, node, &p, &k);
+    walk_label(w->s, &w->marks, node, label, &k);
     if (k.stages == 0) /* beyond the end of the label it is no longer this packet's business */
         judge_walk(w, node, HD_SIM_NONE, &k);
 }

@@ -468,6 +468,9 @@ void walk_end(const struct walker *k, struct hd_sim_pair *p);
 /* Where a packet ends by the state in force, from `node`, that came by no link. */
 void walk_packet(struct hd_sim *s, struct marks *m, uint32_t node, const struct packet *p,
                  struct hd_sim_walk *w);
+/* The same of a packet that the node has just given this label, for nobody. */
+void walk_label(struct hd_sim *s, struct marks *m, uint32_t node, const struct hd_label *label,
+                struct hd_sim_walk *w);
 /* As hd_sim_walk_pair, in this process. */
 void walk_pair(struct hd_sim *s, struct marks *m, uint32_t from, uint32_t to,
                struct hd_sim_walk *w);

@@ -146,8 +146,8 @@ void hd_sim_walk_pair(struct hd_sim *s, uint32_t from, uint32_t to, struct hd_si
     tell_walk(&p, w);
 }
 
-void hd_sim_walk_label(struct hd_sim *s, uint32_t node, const struct hd_label *label,
-                       struct hd_sim_walk *w)
+void walk_label(struct hd_sim *s, struct marks *m, uint32_t node, const struct hd_label *label,
+                struct hd_sim_walk *w)
 {
     struct packet p = {.source = node,
                        .outer_source = node,
@@ -156,7 +156,13 @@ void hd_sim_walk_label(struct hd_sim *s, uint32_t node, const struct hd_label *l
                        .inner_hops = 1,
                        .encap = true,
                        .label = *label};
-    walk_packet(s, &s->marks, node, &p, w);
+    walk_packet(s, m, node, &p, w);
+}
+
+void hd_sim_walk_label(struct hd_sim *s, uint32_t node, const struct hd_label *label,
+                       struct hd_sim_walk *w)
+{
+    walk_label(s, &s->marks, node, label, w);
     /* The packet is for nobody: without a route it ends where its label did. */
     if (w->fate == HD_SIM_NO_ROUTE && w->stages == 0)
         w->fate = HD_SIM_ARRIVED;
