@@ -182,7 +182,7 @@ struct node {
     uint32_t end_count;
     bool lives;   /* it has a router, here or in another process */
     bool powered; /* changed between windows only */
-    bool process_died, lying, work_queued, start_queued;
+    bool process_died, lying, lied, work_queued, start_queued;
     uint8_t port_count, key_count;
     struct port ports[8];
     struct saved *saved;

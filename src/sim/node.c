@@ -574,6 +574,7 @@ void hd_sim_start(struct hd_sim *s, uint32_t node)
 void hd_sim_set_lying(struct hd_sim *s, uint32_t node, bool lying)
 {
     s->nodes[node].lying = lying;
+    s->nodes[node].lied |= lying;
 }
 
 int hd_sim_add_key(struct hd_sim *s, uint32_t node, uint32_t handle, uint64_t secret)

@@ -14,6 +14,9 @@
  * A loop is the same node twice in the same state: under labels within one encapsulation, or
  * routing the inner packet. Two stamps per node tell, marked by walk and state. A repaired packet
  * may pass a node again that it passed before: its state went on, and goes back no more.
+ *
+ * A member that lied may be met again under another ID that it gave itself. That packet dies there
+ * of its label, so at such a node only the hop limit judges.
  */
 static bool seen_before(struct marks *m, const struct walker *k)
 {
@@ -40,7 +43,7 @@ bool walk_on(struct hd_sim *s, struct marks *m, struct walker *k, struct hd_sim_
         if (!sim_is_here(s, k->node))
             return false;
         note_node(w, k->node);
-        if (seen_before(m, k)) {
+        if (seen_before(m, k) && !s->nodes[k->node].lied) {
             k->fate = HD_SIM_LOOP;
             return true;
         }

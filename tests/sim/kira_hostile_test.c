@@ -307,7 +307,8 @@ static void run(const char *topology, enum mode mode, uint64_t seed, unsigned le
     assert_true(l.lies < 20000); /* what the lies cause is no storm */
     if (mode == FLOOD)
         expect_cut(s);
-    assert_null(hd_sim_failure(s));
+    if (hd_sim_failure(s) != NULL)
+        fail_msg("%s, mode %d: %s", topology, mode, hd_sim_failure(s));
     hd_sim_free(s);
     hd_scenario_free(sc);
 }
