@@ -3,13 +3,15 @@
 # What `make check-long` runs: the tools that take long or whose findings need a reader. Hours. Everything it
 # makes lies in build-check/. HEDDLE_FUZZ_SECONDS changes the time of all fuzzing together (3600), HEDDLE_SOAK_MINUTES
 # that of the soak (30). Single parts can be named:
-#     tests/check-long.sh [clang] [tsan] [valgrind] [labs] [tidy] [cppcheck] [analyzer] [fuzz] [soak] [bench]
+#     tests/check-long.sh [clang] [seeds] [tsan] [valgrind] [labs] [tidy] [cppcheck] [analyzer] [sanitized] [fuzz]
+#                         [soak] [bench]
 # Each line of the result is also added, with date, commit and load, to build-check/check-long.md, from which the
 # table in doc/results is made.
 set -u
 . "$(dirname "$0")/step.bash"
 
-PARTS=(clang tsan valgrind labs tidy cppcheck analyzer fuzz soak bench)
+ALL=(clang seeds tsan valgrind labs tidy cppcheck analyzer sanitized fuzz soak bench)
+PARTS=("${ALL[@]}")
 for part in "$@"; do
     [[ " ${PARTS[*]} " == *" $part "* ]] || { echo "check-long: no part '$part'; parts are: ${PARTS[*]}" >&2; exit 2; }
 done
@@ -21,7 +23,14 @@ SAID=$OUT/check-long.md
 
 part_clang() {
     build clang 900 'clang: build' clang || return
-    tests clang 900 'clang: unit, model tests and simulations' "$OUT/clang" 'unit model sim-few' --timeout-multiplier 4
+    tests clang 900 'clang: unit, model tests and simulations' "$OUT/clang" 'unit model sim' --timeout-multiplier 4
+}
+
+# run-check.sh has the same seeds each time (doc/decisions/0029); here each round has its own.
+part_seeds() {
+    build gcc 900 'gcc: build' gcc || return
+    tests seeds 3600 'ten rounds of fresh seeds: unit, model tests and simulations' "$OUT/gcc" 'unit model sim-few' \
+        --repeat 10 --timeout-multiplier 4
 }
 
 part_tsan() {
@@ -58,6 +67,14 @@ part_analyzer() {
         -Dc_args='-fanalyzer -Wno-analyzer-malloc-leak' -Dtests=false
 }
 
+part_sanitized() {
+    build fuzz 900 'address and undefined sanitizers: build' clang \
+        -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false || return
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        tests sanitized-sim 3600 'sanitizers: all simulations' "$OUT/fuzz" sim --timeout-multiplier 15
+}
+
 part_fuzz() {
     local seconds=${HEDDLE_FUZZ_SECONDS:-3600}
     HEDDLE_TARGETS=fuzz-targets build fuzz 900 'libFuzzer: build' clang \
@@ -78,7 +95,7 @@ part_bench() {
     tests bench 3600 'benchmarks' "$OUT/bench" bench --benchmark --num-processes 1
 }
 
-for part in clang tsan valgrind labs tidy cppcheck analyzer fuzz soak bench; do
+for part in "${ALL[@]}"; do
     ! wanted "$part" || "part_$part"
 done
 finish
