@@ -23,6 +23,7 @@ if build gcc 900 'gcc: build' gcc; then
 fi
 # One build of clang's for warnings, sanitizers and fuzzing: gcc's sanitizers change its own warnings about
 # conversions. (clang without any is in check-long.sh.)
+sanitized=
 if build sanitized 900 'clang, address and undefined sanitizers, libFuzzer: build' clang \
     -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
     # Each finding ends the program; leaks count.
@@ -33,21 +34,24 @@ if build sanitized 900 'clang, address and undefined sanitizers, libFuzzer: buil
     tests sanitized 900 'sanitizers: unit, model, corpus tests and simulations' "$OUT/sanitized" \
         'unit model fuzz sim-few' --timeout-multiplier 4
     unset ASAN_OPTIONS UBSAN_OPTIONS HD_ROUNDS
-    # On two processors five minutes of fuzzing altogether.
-    fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-150}
-    step fuzz $((fuzz_seconds + 120)) "fuzzing: $fuzz_seconds s" \
-        tests/run-fuzz.sh "$OUT/sanitized" "$fuzz_seconds" "$OUT/crashes"
+    sanitized=built
 fi
-if [ -z "$gcc" ]; then
-    fail 'simulated scenarios, labs: nothing was built to run them'
-else
+if [ -n "$gcc" ]; then
     tests sim 900 'simulated scenarios' "$OUT/gcc" sim --timeout-multiplier 3
-    if [ "$(id -u)" = 0 ]; then
-        # They wait more than they work, those apart that run alone.
-        tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 3 \
-            --timeout-multiplier 2
-    else
-        skip 'labs in network namespaces: need root'
-    fi
+else
+    fail 'simulated scenarios, labs: nothing was built to run them'
+fi
+# On two processors five minutes of fuzzing altogether, in what labs that mostly wait leave over.
+fuzz_seconds=${HEDDLE_FUZZ_SECONDS:-150}
+fuzz_text="fuzzing: $fuzz_seconds s"
+fuzz=(tests/run-fuzz.sh "$OUT/sanitized" "$fuzz_seconds" "$OUT/crashes")
+if [ "$(id -u)" != 0 ]; then
+    skip 'labs in network namespaces: need root'
+    [ -z "$sanitized" ] || step fuzz $((fuzz_seconds + 120)) "$fuzz_text" "${fuzz[@]}"
+else
+    [ -z "$gcc" ] || tests netns 900 'labs in network namespaces' "$OUT/gcc" netns --num-processes 3 --timeout-multiplier 2
+    [ -z "$sanitized" ] || beside fuzz $((fuzz_seconds + 120)) "${fuzz[@]}"
+    [ -z "$gcc" ] || tests netns-alone 900 'labs that measure, one at a time' "$OUT/gcc" netns-alone --timeout-multiplier 2
+    [ -z "$sanitized" ] || beside_ends "$fuzz_text"
 fi
 finish

@@ -26,7 +26,7 @@ fuzz_one() {
     name=${exe##*/fuzz-}
     log=$build/fuzz-$name.log
     mkdir -p "$build/learned/$name"
-    if "$exe" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    if "$exe" -max_total_time="$seconds" -max_len=8192 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$crashes/$name-" "$build/learned/$name" "tests/fuzz/corpus/$name" >"$log" 2>&1; then
         echo "$name: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, nothing broke"
     else

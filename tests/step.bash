@@ -46,6 +46,27 @@ step() {
     fi
 }
 
+# beside NAME LIMIT COMMAND...: begins a step that takes only what the machine has left over (SCHED_IDLE), while
+# others run; beside_ends TEXT waits for it and counts it. One at a time.
+beside() {
+    BESIDE=$1 BESIDE_BEGAN=$SECONDS
+    local limit=$2
+    shift 2
+    run_logged "$BESIDE" "$limit" chrt --idle 0 "$@" &
+    BESIDE_PID=$!
+}
+
+beside_ends() { # text
+    if wait "$BESIDE_PID"; then
+        PASSED=$((PASSED + 1))
+        say ok $((SECONDS - BESIDE_BEGAN)) "$1"
+    else
+        FAILED=$((FAILED + 1))
+        say FAIL $((SECONDS - BESIDE_BEGAN)) "$1 (log: ${LOGS#"$ROOT"/}/$BESIDE.log)"
+        show_log "$BESIDE"
+    fi
+}
+
 skip() { # text
     SKIPPED=$((SKIPPED + 1))
     say skip 0 "$1"

@@ -156,8 +156,10 @@ static void died(struct hd_manage *m)
                                  : "heddle-config ended without an answer; nothing was changed");
     if (c->open && c->begun)
         mend(m);
-    if (c->open && c->request == 0)
+    if (c->open && c->request == 0) {
         c->retry_at_ms = m->now_ms + RETRY_MS; /* ours is asked again */
+        c->push = c->push || m->router_known;
+    }
     c->open = false;
 }
 
@@ -184,6 +186,7 @@ static bool ask(struct hd_manage *m, uint32_t request, bool root, const char *ar
         return false;
     c->open = true;
     c->said = c->begun = false;
+    c->unanswered = 0;
     c->until_ms = m->now_ms + 1000 * HD_MANAGE_CONFIG_WAIT_S;
     c->request = request;
     return true;
@@ -201,6 +204,11 @@ static const char *own_question(const struct hd_manage *m)
     return c->push && m->router_known ? "{\"do\":\"push\"}" : NULL;
 }
 
+static bool is_push(const char *question)
+{
+    return strstr(question, "push") != NULL;
+}
+
 static void ask_ours(struct hd_manage *m, const char *question)
 {
     struct hd_manage_config *c = &m->config;
@@ -210,6 +218,8 @@ static void ask_ours(struct hd_manage *m, const char *question)
     c->ours = question;
     if (!ask(m, 0, true, question))
         c->retry_at_ms = m->now_ms + RETRY_MS;
+    else if (is_push(question))
+        c->push = false; /* a router that comes meanwhile is told, too */
 }
 
 static void ask_for_clients(struct hd_manage *m)
@@ -299,8 +309,8 @@ static void own_answer(struct hd_manage *m, const uint8_t *text, size_t len)
     } else if (strstr(c->ours, "return")) {
         c->back = failed && !nothing;
         c->push = c->push || (failed && m->router_known);
-    } else {
-        c->push = failed && m->router_known; /* until it is told, or gone */
+    } else if (failed && m->router_known) {
+        c->push = true; /* until it is told, or gone */
     }
     json_decref(o);
 }
@@ -328,6 +338,8 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
         return;
     c->open = false;
     c->failures = 0;
+    if (c->unanswered != 0)
+        c->push = m->router_known; /* it may have taken what the files do not say */
     if (who)
         hd_answer_end(who);
     else if (c->request == 0)
@@ -341,6 +353,15 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
 /* --- the transaction -----------------------------------------------------------------------------
  */
 
+/* Whatever it took before it went, its successor is told what the files say. */
+static void answer_for_router(struct hd_manage *m)
+{
+    struct hd_msg_config_done done = {.id = m->config.unanswered, .error = HD_ENOENT};
+
+    if (done.id != 0)
+        hd_config_done(m, &done);
+}
+
 static void relay(struct hd_manage *m, const struct hd_message *msg)
 {
     const struct hd_msg_config_end *end = msg->body;
@@ -349,15 +370,23 @@ static void relay(struct hd_manage *m, const struct hd_message *msg)
     if (m->router_fd >= 0 && m->router_known)
         error = hd_channel_send_wait(m->router_fd, (enum hd_message_type)msg->type, msg->body,
                                      msg->tail, msg->tail_len, RELAY_WAIT_MS);
+    if (msg->type != HD_MSG_CONFIG_END)
+        return;
     /* A router that misses a part will refuse the end; one that misses the end says nothing. */
-    if (error != 0 && msg->type == HD_MSG_CONFIG_END) {
-        struct hd_msg_config_done done = {.id = end->id, .error = HD_ENOENT};
-        hd_config_done(m, &done);
-    }
+    m->config.unanswered = end->id;
+    if (error != 0)
+        answer_for_router(m);
+}
+
+void hd_config_router_lost(struct hd_manage *m)
+{
+    answer_for_router(m);
 }
 
 void hd_config_done(struct hd_manage *m, const struct hd_msg_config_done *d)
 {
+    if (d->id == m->config.unanswered)
+        m->config.unanswered = 0;
     if (m->config.fd >= 0)
         (void)!hd_channel_send_wait(m->config.fd, HD_MSG_CONFIG_DONE, d, NULL, 0, RELAY_WAIT_MS);
 }

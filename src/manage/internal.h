@@ -100,6 +100,7 @@ struct hd_manage_config {
     bool begun;            /* ... and something may have changed */
     int64_t until_ms;      /* ... and who says nothing until then is ended */
     uint32_t request;      /* ... of a client; 0: ours */
+    uint32_t unanswered;   /* ... its transaction that the router has not answered; 0: none */
     uint32_t failures;     /* ends without an answer, in a row */
     bool boot, push, back; /* what we want to ask ourselves */
     bool boot_again;       /* it failed: it is asked again, but nobody waits for it */
@@ -189,6 +190,8 @@ int hd_config_poll_fd(const struct hd_manage *m);
 int64_t hd_config_deadline_ms(const struct hd_manage *m);
 /* The router is there and knows nothing yet. */
 void hd_config_router_found(struct hd_manage *m);
+/* It is gone: nobody waits for its answers. */
+void hd_config_router_lost(struct hd_manage *m);
 /* The router has answered a transaction. */
 void hd_config_done(struct hd_manage *m, const struct hd_msg_config_done *d);
 void hd_config_end(struct hd_manage *m);

@@ -308,7 +308,7 @@ int ping(pid_t where, const char *options, unsigned count, const char *to)
     unsigned sent;
     int received;
 
-    shell_output(where, out, sizeof out, "ping -6 -n -q -c %u -i 0.02 -W 1 %s %s 2>&1", count,
+    shell_output(where, out, sizeof out, "ping -6 -n -q -c %u -i 0.02 -W 2 %s %s 2>&1", count,
                  options, to);
     const char *line = strstr(out, "packets transmitted");
     if (line == NULL)
