@@ -30,6 +30,7 @@ bool kira_contact_needs_setup(struct kira *k, const struct kira_contact *p);
 void kira_label_explicit(struct kira_call *x, const struct hd_kira_msg *m);
 void kira_labels_move(struct kira_call *x, uint32_t from_adj, uint32_t to_adj);
 void kira_labels_drop(struct kira_call *x, uint32_t adj);
+void kira_labels_unclaimed(struct kira_call *x);
 void kira_labels_tick(struct kira_call *x);
 void kira_labels_rebuild(struct kira_call *x);
 void kira_labels_adopt(struct kira_call *x);

@@ -58,7 +58,7 @@ void kira_guards_dirty(struct kira_call *x)
 {
     struct kira *k = x->k;
 
-    if (!k->guards_off && !k->guard_pass && !hd_timer_armed(&k->guard))
+    if (!k->guards_off && !hd_timer_armed(&k->guard))
         kira_arm(x, &k->guard, KIRA_T_GUARD, x->c->now + kira_jitter(x, HD_KIRA_GUARD_DELAY));
 }
 
@@ -209,8 +209,22 @@ static void kira_guard_give_up(struct kira_call *x, struct kira_guard *g)
     g->state = KIRA_GUARD_NONE;
 }
 
+/* A probe of a way that is none any more says nothing about the next one. */
+static void kira_guard_probe_end(struct kira_call *x, const struct kira_guard *g)
+{
+    struct kira *k = x->k;
+
+    for (uint32_t i = k->requests.len; i-- > 0;) {
+        struct kira_request *r = k->requests.v[i];
+        if (r->kind == KIRA_REQ_GUARD && r->via == g->y && r->node == kira_guard_target(g))
+            kira_request_end(x, r);
+    }
+}
+
 static void kira_guard_clear(struct kira_call *x, struct kira_guard *g)
 {
+    if (g->set_up)
+        kira_guard_probe_end(x, g);
     if (kira_guard_stands(g))
         kira_count(x, KIRA_N_GUARD_LOST);
     kira_guard_give_up(x, g);
@@ -367,9 +381,12 @@ void kira_guard_confirmed(struct kira_call *x, struct kira_request *r, const hd_
     struct kira_guard *g = kira_guard_find(x->k, r->via, r->node == r->via ? 0 : r->node);
     hd_node own[HD_KIRA_PATH_MAX];
 
+    bool stands = g != NULL && g->path != 0 && g->set_up;
+    if (stands &&
+        (kira_path_read(x->k, g->path, own) != len || memcmp(own, path, len * sizeof own[0]) != 0))
+        return; /* over another route: no answer to what was asked, which times out */
     kira_request_end(x, r);
-    if (g == NULL || g->path == 0 || !g->set_up || kira_path_read(x->k, g->path, own) != len ||
-        memcmp(own, path, len * sizeof own[0]) != 0)
+    if (!stands)
         return;
     if (!kira_guard_stands(g))
         kira_count(x, KIRA_N_GUARD_READY);
@@ -477,6 +494,11 @@ static void kira_guard_look(struct kira_call *x, struct kira_guard *g, const str
 
     if (g->state == KIRA_GUARD_PROBING)
         return;
+    const struct kira_uln *y = kira_uln_find(x->k, g->y);
+    if (kira_guard_stands(g) &&
+        (y == NULL ||
+         !kira_guard_first_hop(x, kira_path_first(x->k, g->path), kira_guarded_interface(y))))
+        kira_guard_clear(x, g); /* its first hop is to be had over the guarded interface alone */
     uint32_t len = kira_map_way(x, map, kira_guard_target(g), path);
     if (kira_guard_stands(g)) {
         bool better = len > 0 && len < g->len && kira_way_is_free(x->k, path, len);
@@ -557,6 +579,10 @@ void kira_guards_due(struct kira_call *x)
 {
     struct kira *k = x->k;
 
+    if (k->guard_pass) { /* that one may have seen what is different now: another behind it */
+        kira_arm(x, &k->guard, KIRA_T_GUARD, x->c->now + HD_KIRA_GUARD_DELAY);
+        return;
+    }
     k->some_cannot = false;
     for (uint32_t i = 0; i < k->ulns.len; i++)
         k->some_cannot |= !kira_can_carry(k, k->ulns.v[i]->node);
@@ -657,6 +683,8 @@ void kira_guards_tick(struct kira_call *x)
         uint16_t now = kira_seconds(k, x->c->now);
         if (!kira_guard_is_used(x, g))
             g->used_s = 0;
+        if (g->again_s != 0 && (int16_t)(g->again_s - now) <= 0)
+            g->again_s = 0;
         if (kira_guard_is_idle(k, g)) {
             if (removed++ < HD_KIRA_GUARDS_REMOVED) /* each walks over all labels */
                 kira_guard_remove(x, i);
@@ -665,8 +693,6 @@ void kira_guards_tick(struct kira_call *x)
                    hd_fx_room(x->c->fx, HD_KIRA_MSG_MAX)) {
             kira_guard_refresh(x, g);
         } else if (g->state == KIRA_GUARD_NONE) {
-            if (g->again_s != 0 && (int16_t)(g->again_s - now) <= 0)
-                g->again_s = 0;
             waits = waits || (g->again_s == 0 && g->path == 0 && (g->z == 0 || g->used_s != 0));
         }
     }

@@ -310,6 +310,7 @@ static void kira_tick_due(struct kira_call *x)
     kira_save_tick(x);
     if (x->c->now >= k->sweep_at) {
         k->sweep_at = HD_NEVER;
+        kira_labels_unclaimed(x);
         hd_model_sweep(x->c->model, x->c->core);
         k->labels_dirty = true; /* from here on there are guards */
         kira_contacts_dirty_all(x);

@@ -222,7 +222,9 @@ void kira_label_uln(struct kira_call *x, struct kira_uln *u, bool add)
         struct hd_label_value v = {.act = HD_LABEL_SWAP, .adj = l->adj, .out = u->label};
         kira_label_put(x, &key, &v, kira_guard_of(x, u->node, 0), KIRA_LABEL_ULN);
     } else if (!add) {
-        hd_model_label_del(x->c->model, &key);
+        struct hd_label_entry *e = hd_model_label_find(x->c->model, &key);
+        if (e != NULL)
+            kira_label_remove(x, e);
     }
     for (uint32_t i = 0; n != NULL && i < n->list_len; i++)
         kira_label_two_hop(x, u, n->list[i], add);
@@ -340,6 +342,18 @@ void kira_labels_drop(struct kira_call *x, uint32_t adj)
         struct hd_label_entry *e = hd_model_label_at(m, i);
         if (e->o.owner == x->c->core && e->v.act == HD_LABEL_SWAP && e->v.adj == adj)
             kira_label_remove(x, e);
+    }
+}
+
+/* The next neighbour may get the number of an adjacency that nobody claimed after a restart. */
+void kira_labels_unclaimed(struct kira_call *x)
+{
+    struct hd_model *m = x->c->model;
+
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_ADJ, i)) != 0;) {
+        const struct hd_object *o = &hd_model_adj(m, i)->o;
+        if (o->adopted && o->owner == x->c->core)
+            kira_labels_drop(x, i);
     }
 }
 

@@ -67,7 +67,6 @@ bool kira_find_send(struct kira_call *x, struct kira_request *r, const struct hd
     kira_out_route(x, &o, path, len);
     if (r->kind != KIRA_REQ_EXPLORE && r->kind != KIRA_REQ_JOIN)
         kira_out_not_via(x, &o);
-    r->via = via;
     kira_out_to_uln(x, &o, path[0]);
     return true;
 }

@@ -495,7 +495,7 @@ static void kira_source_routed(struct kira_call *x, const struct hd_kira_msg *m,
         kira_table[kira_type_slot(m->h.type)].handle(x, m);
         return;
     }
-    if (m->has_rtable && m->h.type == HD_KIRA_FIND_RSP)
+    if (m->has_rtable && m->h.type == HD_KIRA_FIND_RSP && len < HD_KIRA_PATH_MAX)
         kira_learn_rtable(x, m, path, len, false);
     if (m->h.type == HD_KIRA_ERROR)
         kira_on_error(x, m);

@@ -246,10 +246,15 @@ static void kira_link_up(struct kira_call *x, struct kira_uln *u, struct kira_li
     kira_link_model(x, l);
     kira_link_watch(x, l);
     kira_event(x, HD_KIRA_EV_LINK_UP, u->node, 0, l->ifindex, 0);
-    if (!u->alive)
-        kira_uln_up(x, u);
-    else if (best_before != NULL)
-        kira_uln_rehome(x, u, best_before);
+    if (u->alive) {
+        if (best_before != NULL)
+            kira_uln_rehome(x, u, best_before);
+        return;
+    }
+    for (uint32_t i = 0; i < u->links_len; i++) /* what others set up waited on a dead link */
+        if (u->links[i] != l)
+            kira_labels_move(x, u->links[i]->adj, l->adj);
+    kira_uln_up(x, u);
 }
 
 /* A node moved to a link that belonged to another one (new identity behind the same address). */

@@ -125,23 +125,67 @@ bool kira_path_has_node(const struct kira *k, uint16_t end, hd_node n)
     return false;
 }
 
+#define KIRA_CLEAN_SHORT 24
+#define KIRA_CLEAN_SLOTS 4096
+
+_Static_assert(KIRA_CLEAN_SLOTS > 2 * (HD_KIRA_ROUTE_MAX + HD_KIRA_PATH_MAX),
+               "a table that finds its nodes soon");
+
+/* Where a node stands in the first `out` of a path; out: nowhere. */
+static uint32_t kira_path_position(const hd_node *path, uint32_t out, hd_node n)
+{
+    uint32_t at = 0;
+
+    while (at < out && path[at] != n)
+        at++;
+    return at;
+}
+
+/*
+ * The same for long paths, whose length a hostile neighbour chooses: position and one by node. A
+ * slot may be out of date where the path was cut; the path itself tells.
+ */
+static uint32_t kira_path_clean_long(hd_node self, hd_node *path, uint32_t len)
+{
+    uint16_t slots[KIRA_CLEAN_SLOTS] = {0};
+    uint32_t out = 0;
+
+    for (uint32_t i = 0; i < len; i++) {
+        hd_node n = path[i];
+        if (n == self) {
+            out = 0;
+            continue;
+        }
+        uint32_t s = (uint32_t)hd_mix64(n) % KIRA_CLEAN_SLOTS;
+        uint32_t at = out;
+        for (; slots[s] != 0; s = (s + 1) % KIRA_CLEAN_SLOTS)
+            if (slots[s] <= out && path[slots[s] - 1] == n) {
+                at = slots[s] - 1u;
+                break;
+            }
+        path[at] = n;
+        slots[s] = (uint16_t)(at + 1);
+        out = at + 1;
+    }
+    return out;
+}
+
 /* Whenever a node repeats, the loop between is cut; the path starts behind its last pass through
  * self. */
 uint32_t kira_path_clean(hd_node self, hd_node *path, uint32_t len)
 {
     uint32_t out = 0;
 
+    if (len > KIRA_CLEAN_SHORT && len < KIRA_CLEAN_SLOTS / 2)
+        return kira_path_clean_long(self, path, len);
     for (uint32_t i = 0; i < len; i++) {
         if (path[i] == self) {
             out = 0;
             continue;
         }
-        uint32_t seen = 0;
-        while (seen < out && path[seen] != path[i])
-            seen++;
-        if (seen < out)
-            out = seen;
-        path[out++] = path[i];
+        uint32_t seen = kira_path_position(path, out, path[i]);
+        path[seen] = path[i];
+        out = seen + 1;
     }
     return out;
 }

@@ -185,7 +185,7 @@ struct kira_request {
     uint8_t tries;
     bool proposed;    /* PROBE: of the proposed path */
     hd_node node;     /* target */
-    hd_node via;      /* SEARCH, JOIN: first overlay hop */
+    hd_node via;      /* GUARD, ROUND: round whom */
     uint32_t command; /* PING, TRACE, WAY */
     uint32_t number;  /* PING: sequence; TRACE: hop */
     uint32_t ifindex; /* DISC, CHECK */

@@ -101,7 +101,7 @@ void kira_on_update(struct kira_call *x, const struct hd_kira_msg *m)
             kira_update_lost(x, &e, source);
             continue;
         }
-        uint32_t n = len;
+        uint32_t n = len < HD_KIRA_PATH_MAX ? len : 0; /* nothing behind a longer one is kept */
         for (uint32_t i = 0; i < e.path.count && n != 0; i++) {
             struct hd_id id = hd_kira_id_at(&e.path, i);
             hd_node next = hd_ids_intern(x->c->ids, &id);

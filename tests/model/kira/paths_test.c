@@ -231,6 +231,42 @@ static void test_clean_path(void **unused)
     world_end(&w);
 }
 
+/* What kira_path_clean says of long paths, as plainly as it can be said. */
+static uint32_t clean_plainly(hd_node self, const hd_node *path, uint32_t len, hd_node *out)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < len; i++) {
+        if (path[i] == self) {
+            n = 0;
+            continue;
+        }
+        for (uint32_t k = 0; k < n; k++)
+            if (out[k] == path[i])
+                n = k;
+        out[n++] = path[i];
+    }
+    return n;
+}
+
+static void test_clean_long_path(void **unused)
+{
+    static hd_node path[HD_KIRA_ROUTE_MAX + HD_KIRA_PATH_MAX], expected[HD_ARRAY_LEN(path)];
+    struct world w;
+
+    world_start(&w, test_seed(__func__), NULL);
+    for (unsigned round = 0; round < 3000; round++) {
+        uint32_t len = 1 + (uint32_t)hd_random_below(&w.random, HD_ARRAY_LEN(path));
+        uint64_t nodes = 10 + hd_random_below(&w.random, round % 2 == 0 ? 100 : 100000);
+        for (uint32_t i = 0; i < len; i++)
+            path[i] = 1 + (hd_node)hd_random_below(&w.random, nodes);
+        uint32_t n = clean_plainly(1, path, len, expected);
+        assert_int_equal(kira_path_clean(1, path, len), n);
+        assert_memory_equal(path, expected, n * sizeof *path);
+    }
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_refused_path_leaves_nothing),
         cmocka_unit_test(test_tree_is_bounded),
         cmocka_unit_test(test_clean_path),
+        cmocka_unit_test(test_clean_long_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
