@@ -32,7 +32,6 @@ void hd_sim_checks_default(struct hd_sim_checks *c)
     *c = (struct hd_sim_checks){.loops = true,
                                 .walks_per_batch = 64,
                                 .reach_bound_ns = 0,
-                                .stay_ns = HD_SEC(1),
                                 .tick_ns = HD_MS(100),
                                 .touched_most = 2000,
                                 .probe_broken = true,
@@ -133,6 +132,29 @@ static void follow_route(struct worker *w, uint32_t node, const struct hd_route_
         check_loop(w, node, random_node(w));
 }
 
+static bool lacks_carrier(const struct hd_sim *s, uint32_t node)
+{
+    const struct node *n = &s->nodes[node];
+    for (uint32_t i = 0; i < n->end_count; i++)
+        if (!link_carrier(s, s->ends[s->ends_of[n->first_end + i]].link))
+            return true;
+    return false;
+}
+
+/* A guard is used only where something is down; then its packets are those of its labels. */
+static void follow_guard(struct worker *w, uint32_t node, uint32_t guard)
+{
+    const struct hd_model *m = w->s->nodes[node].model;
+    if (!lacks_carrier(w->s, node))
+        return;
+    for (uint32_t i = 0; (i = hd_model_next(m, HD_OBJ_LABEL, i)) != 0;) {
+        const struct hd_label_entry *e = hd_model_label_at(m, i);
+        const struct hd_adj *a = e->v.act == HD_LABEL_SWAP ? hd_model_adj(m, e->v.adj) : NULL;
+        if (hd_model_repair(m, e->repair).guard == guard || (a != NULL && a->v.guard == guard))
+            follow_label(w, node, &e->key);
+    }
+}
+
 /* What went may leave its users with a shorter route, which can go round as well. */
 static void follow_change(struct worker *w, const struct changed *c)
 {
@@ -143,6 +165,8 @@ static void follow_change(struct worker *w, const struct changed *c)
         return;
     if (c->kind == HD_OBJ_ROUTE)
         follow_route(w, c->node, &c->route);
+    else if (c->kind == HD_OBJ_GUARD)
+        follow_guard(w, c->node, c->index);
     else if (force_label(n, &c->label, &l, &unused))
         follow_label(w, c->node, &c->label);
 }

@@ -32,6 +32,7 @@ struct checker {
     hd_time *odd_since;                             /* by link: one end admits the other alone */
     struct dangling_list dangling, dangling_before; /* by node and index */
     hd_time tables_at;                              /* next look at the tables */
+    hd_time whole_at;                               /* all pairs that were looked at worked then */
 };
 
 /* check.c: a walk that goes round fails the simulation. */

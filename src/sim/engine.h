@@ -208,7 +208,7 @@ struct usage {
 
 /* A label or route that came into force, or went: for the checks. */
 struct changed {
-    uint32_t node;
+    uint32_t node, index;
     uint8_t kind; /* enum hd_object_kind */
     struct hd_label label;
     struct hd_route_key route;

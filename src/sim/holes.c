@@ -200,15 +200,22 @@ void check_broken_pair(struct hd_sim *s, const struct hd_sim_pair *p)
     k->pairs[k->pair_count++] = (struct broken_pair){p->from, p->to, s->now};
 }
 
+/*
+ * Each pair that was seen broken has a bound of its own. This one is of the whole, of which too
+ * much may be broken to be followed: some look within the bound has to find all pairs working.
+ */
 static void judge_reach(struct hd_sim *s, const struct hd_sim_reach *r)
 {
-    if (r->arrived == r->connected && s->checker->pair_count == 0) {
+    struct checker *k = s->checker;
+    if (r->arrived == r->connected)
+        k->whole_at = s->now;
+    if (r->arrived == r->connected && k->pair_count == 0) {
         if (s->all_since == HD_NEVER)
             s->all_since = s->now;
         return;
     }
     s->all_since = HD_NEVER;
-    if (r->arrived != r->connected && s->now - s->last_fault > s->checks.reach_bound_ns)
+    if (s->now - HD_MAX(s->last_fault, k->whole_at) > s->checks.reach_bound_ns)
         sim_fail(s,
                  "%llu of %llu connected pairs work %lld ms after the last fault; node %u to node "
                  "%u: %s at node %u",
@@ -229,8 +236,10 @@ void holes_look(struct hd_sim *s)
 {
     struct hd_sim_reach r;
     struct checker *k = s->checker;
-    if (s->checked_epoch == s->forwarding_epoch && s->all_since != HD_NEVER)
+    if (s->checked_epoch == s->forwarding_epoch && s->all_since != HD_NEVER) {
+        k->whole_at = s->now;
         return;
+    }
     s->checked_epoch = s->forwarding_epoch;
     k->looking = true;
     check_watched(s);

@@ -165,8 +165,11 @@ static void note_in_force(struct worker *w, uint32_t node, const struct pending 
         return;
     if (w->in_force_count == w->in_force_cap)
         w->in_force = hd_sim_more(w->pool, w->in_force, &w->in_force_cap, sizeof *w->in_force);
-    w->in_force[w->in_force_count++] = (struct changed){
-        .node = node, .kind = (uint8_t)p->change.kind, .label = p->label, .route = p->route};
+    w->in_force[w->in_force_count++] = (struct changed){.node = node,
+                                                        .index = p->change.index,
+                                                        .kind = (uint8_t)p->change.kind,
+                                                        .label = p->label,
+                                                        .route = p->route};
 }
 
 static void finish(struct worker *w, struct node *n, const struct pending *p)

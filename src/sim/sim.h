@@ -325,7 +325,6 @@ struct hd_sim_checks {
     uint32_t walks_per_batch; /* random pairs; all of them up to 16 nodes; 64 */
     /* No connected pair stays broken longer, after the last fault or by itself; 0: no check. */
     hd_time reach_bound_ns;
-    hd_time stay_ns; /* and do so without a break for this long; 1 s */
     hd_time tick_ns; /* how often reachability is looked at; 100 ms */
     uint64_t sample; /* pairs per look, 0: all */
     /* pairs per look of those whose own route changed since the last one; 2000 */

@@ -49,19 +49,20 @@ static void check_label(struct hd_sim *s, uint32_t node, uint32_t index, uint32_
 {
     const struct hd_label_entry *l = &s->nodes[node].model->labels.v[index];
     struct hd_adj_value adj;
-    struct force_label next;
+    struct force_label own, next;
     uint32_t unused;
-    if (!l->o.present || l->v.act != HD_LABEL_SWAP)
+    /* What is wanted may be on its way to the data plane, with what it needs. */
+    if (!force_label(&s->nodes[node], &l->key, &own, &unused) || own.v.act != HD_LABEL_SWAP)
         return;
-    const struct end *e = leads_to(s, node, l->v.adj, &adj);
+    const struct end *e = leads_to(s, node, own.v.adj, &adj);
     if (e == NULL) {
         sim_fail(s, "node %u: label entry %u leads over adjacency %u, which is not in force", node,
-                 index, l->v.adj);
+                 index, own.v.adj);
         return;
     }
     const struct node *peer = &s->nodes[sim_peer(s, e)->node];
     if (adj.down || !link_passes(s, e) || peer->router == NULL ||
-        force_label(peer, &l->v.out, &next, &unused))
+        force_label(peer, &own.v.out, &next, &unused))
         return;
     hd_time since = dangles_since(s, at, node, index, &l->key);
     add_dangling(s, node, index, &l->key, since);
@@ -93,7 +94,7 @@ static void check_routes(struct hd_sim *s)
             const struct hd_route_entry *r = hd_model_route_at(m, i);
             struct hd_adj_value adj;
             bool uses = r->v.act != HD_ROUTE_LOCAL && r->v.act != HD_ROUTE_UNREACHABLE;
-            if (r->o.present && uses && leads_to(s, node, r->v.adj, &adj) == NULL)
+            if (r->o.present && r->o.installed && uses && leads_to(s, node, r->v.adj, &adj) == NULL)
                 sim_fail(s, "node %u: a route leads over adjacency %u, which is not in force", node,
                          r->v.adj);
         }
