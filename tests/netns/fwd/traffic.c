@@ -308,8 +308,8 @@ int ping(pid_t where, const char *options, unsigned count, const char *to)
     unsigned sent;
     int received;
 
-    shell_output(where, out, sizeof out, "ping -6 -n -q -c %u -i 0.02 -W 2 %s %s 2>&1", count,
-                 options, to);
+    shell_output(where, out, sizeof out, "ping -6 -n -q -c %u -l %u -i 1 -W 2 %s %s 2>&1", count,
+                 count, options, to);
     const char *line = strstr(out, "packets transmitted");
     if (line == NULL)
         return -1;
