@@ -247,14 +247,23 @@ static int done(struct hd_cli *c, const char *key, const char *sentence)
     return HD_CLI_OK;
 }
 
-int hd_cli_down(struct hd_cli *c)
+/* By systemd first, which would start it anew; a heddled that it did not start outlives that. */
+static int stop(struct hd_cli *c)
 {
     int status;
 
-    if (hd_service_by_systemd(c) && geteuid() == 0 && hd_cli_probe(c) == 0)
+    if (hd_service_by_systemd(c) && geteuid() == 0 && hd_cli_probe(c) == 0) {
         status = hd_service_systemctl(c, "stop");
-    else
-        status = control(c, "down");
+        if (status != HD_CLI_OK || hd_cli_probe(c) != 0)
+            return status;
+    }
+    return control(c, "down");
+}
+
+int hd_cli_down(struct hd_cli *c)
+{
+    int status = stop(c);
+
     if (status != HD_CLI_OK)
         return status;
     if (!hd_service_wait(c, false, STOP_MS))

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -394,6 +396,59 @@ static void down_reaches_the_keeper(void **state)
     wait(NULL);
 }
 
+/* The default instance of a machine with systemd, seen by one process: folders of its own in place
+ * of those of the machine, and a systemctl that knows nothing of a heddled. */
+static void pretend_systemd(void)
+{
+    char path[160], link[160];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/run", "tmpfs", 0, NULL) != 0 ||
+        mount("none", "/etc/systemd/system", "tmpfs", 0, NULL) != 0)
+        _exit(9);
+    write_file("systemctl", "#!/bin/sh\nexit 0\n", 0755);
+    snprintf(path, sizeof path, "%s/systemctl", bench.dir);
+    if (mount(path, "/bin/systemctl", NULL, MS_BIND, NULL) != 0)
+        _exit(9);
+    snprintf(link, sizeof link, "%s/control.sock", bench.dir);
+    if (mkdir("/run/systemd", 0755) != 0 || mkdir("/run/systemd/system", 0755) != 0 ||
+        mkdir("/run/heddle", 0755) != 0 || symlink(link, "/run/heddle/control.sock") != 0 ||
+        symlink("/dev/null", "/etc/systemd/system/heddled.service") != 0)
+        _exit(9);
+}
+
+/* `heddle up --interface` starts heddled past systemd, whose `stop` then does not reach it. */
+static void down_ends_what_systemd_did_not_start(void **state)
+{
+    char away[128];
+    pid_t keeper, cli;
+    int status;
+
+    (void)state;
+    snprintf(away, sizeof away, "%s/away", bench.dir);
+    if (geteuid() != 0 || access("/etc/systemd/system", F_OK) != 0 ||
+        access("/bin/systemctl", F_OK) != 0)
+        skip();
+    keeper = fork();
+    if (keeper == 0) {
+        if (bench_control(&bench) == HD_CONTROL_DOWN)
+            rename(bench.path, away);
+        _exit(0);
+    }
+    cli = fork();
+    if (cli == 0) {
+        pretend_systemd();
+        _exit(WEXITSTATUS(system(HEDDLE " down >/dev/null 2>&1")));
+    }
+    waitpid(cli, &status, 0);
+    waitpid(keeper, NULL, 0);
+    rename(away, bench.path);
+    drop("systemctl");
+    if (WEXITSTATUS(status) == 9)
+        skip(); /* a machine that allows no mounts */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void version_and_help(void **state)
 {
     (void)state;
@@ -408,10 +463,15 @@ static void version_and_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_and_help),        cmocka_unit_test(status_in_both_forms),
-        cmocka_unit_test(lists_in_both_forms),     cmocka_unit_test(nodes_are_asked),
-        cmocka_unit_test(errors_are_clear),        cmocka_unit_test(permission_is_explained),
-        cmocka_unit_test(monitor_prints_events),   cmocka_unit_test(up_chooses_a_fabric),
+        cmocka_unit_test(version_and_help),
+        cmocka_unit_test(status_in_both_forms),
+        cmocka_unit_test(lists_in_both_forms),
+        cmocka_unit_test(nodes_are_asked),
+        cmocka_unit_test(errors_are_clear),
+        cmocka_unit_test(permission_is_explained),
+        cmocka_unit_test(monitor_prints_events),
+        cmocka_unit_test(up_chooses_a_fabric),
+        cmocka_unit_test(down_ends_what_systemd_did_not_start),
         cmocka_unit_test(down_reaches_the_keeper),
     };
 
