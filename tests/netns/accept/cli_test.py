@@ -274,9 +274,9 @@ def manual_names_all(lab):
     expect(not missing, f'heddle(1) does not mention {missing}')
 
 
-def unit():
+def unit(suite):
     """Where Heddle is not installed, its program and its manual are missing; nothing else may be wrong."""
-    r = run(['systemd-analyze', 'verify', f'{ROOT}/packaging/heddled.service'])
+    r = run(['systemd-analyze', 'verify', os.path.dirname(suite.heddle) + '/../../packaging/heddled.service'])
     lines = [x for x in (r.stdout + r.stderr).splitlines() if 'heddled' in x and
              'is not executable' not in x and 'man heddled' not in x]
     expect(not lines, '\n'.join(lines))
@@ -306,7 +306,7 @@ def main():
     else:
         suite.skip('manual pages', 'neither man nor mandoc here')
     if shutil.which('systemd-analyze'):
-        suite.case('systemd unit', unit)
+        suite.case('systemd unit', unit, suite)
     else:
         suite.skip('systemd unit', 'no systemd-analyze here')
     suite.finish()
