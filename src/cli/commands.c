@@ -2,6 +2,7 @@
 /* The commands of heddle in one table: help, completion and the man page follow its order. */
 #include "cli/cli.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
@@ -73,6 +74,19 @@ const struct hd_cli_command *hd_cli_command_find(const char *name)
         if (found || strlen(name) < 2)
             return NULL;
         found = &commands[i];
+    }
+    return found;
+}
+
+size_t hd_cli_command_begins(const char *name, char *buf, size_t size)
+{
+    size_t found = 0, len = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < HD_ARRAY_LEN(commands) && len < size; i++) {
+        if (strncmp(commands[i].name, name, strlen(name)) == 0)
+            len += (size_t)snprintf(buf + len, size - len, "%s%s", found++ > 0 ? ", " : "",
+                                    commands[i].name);
     }
     return found;
 }

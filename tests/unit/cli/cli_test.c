@@ -202,10 +202,36 @@ static void errors_are_clear(void **state)
     heddle("");
     assert_int_equal(r.status, 2);
     expect_in(r.out, "neighbours");
+    heddle("re");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: which command is \"re\": record, restart?\n");
+    expect_code("re -j", "ambiguous", 2);
+    heddle("help re");
+    assert_int_equal(r.status, 2);
     heddle("status --count 3");
     assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: heddle status has no option --count; it takes --state, "
+                               "--json and --help\n");
+    heddle("ping 12 -jx"); /* -j was heard before -x */
+    assert_int_equal(r.status, 2);
+    heddle("path 12 -x");
+    assert_string_equal(r.err, "heddle: heddle path has no option -x; it takes --timeout, --state, "
+                               "--json and --help\n");
+    heddle("path 12 --interface eth0");
+    expect_in(r.err, "has no option --interface;");
+    heddle("path 12 --blah=3");
+    expect_in(r.err, "has no option --blah=3;");
     heddle("ping");
     assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: expected: heddle ping NODE [-c N] [-i MS]\n");
+    heddle("path 12 13");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: 13: one word too many; expected: heddle path NODE\n");
+    heddle("config set");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: expected: heddle config set PATH [VALUE|-]\n");
+    heddle("config check it");
+    assert_string_equal(r.err, "heddle: expected: heddle config check\n");
     heddle("ping 12 -c many");
     assert_int_equal(r.status, 2);
     expect_in(r.err, "-c takes a whole number");
@@ -458,6 +484,11 @@ static void version_and_help(void **state)
     expect_in(r.out, "--interval");
     heddle("up --help");
     expect_in(r.out, "--join TOKEN");
+    heddle("help config");
+    assert_int_equal(r.status, 0);
+    expect_in(r.out, "  heddle config rollback [N] ");
+    heddle("config --help");
+    expect_in(r.out, "  heddle config rollback [N] ");
 }
 
 int main(void)
