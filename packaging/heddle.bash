@@ -31,6 +31,15 @@ _heddle_command()
     done
 }
 
+# Cores, then the lists of one.
+_heddle_show()
+{
+    case $1 in
+    show) echo kira model daemon bfd vrrp sample ;;
+    *) _heddle_run show "$1" | awk '{ print $4 }' ;;
+    esac
+}
+
 # Verbs; then what the models say may follow.
 _heddle_config()
 {
@@ -81,7 +90,7 @@ _heddle_words()
         ping | path) words=$(_heddle_nodes) ;;
         config) words=$(_heddle_config "$cur" "$prev") ;;
         help) words=$commands ;;
-        show) words="kira model daemon bfd vrrp sample" ;;
+        show) words=$(_heddle_show "$prev") ;;
         lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
         bfd) words="sessions counters summary" ;;
         sim) words="run random replay trace shrink sweep" ;;

@@ -162,6 +162,35 @@ static void lists_in_both_forms(void **state)
     expect_in(r.out, "heddle_kira_contacts 1000\n");
 }
 
+static void lists_can_be_listed(void **state)
+{
+    json_t *o;
+
+    (void)state;
+    heddle("show");
+    assert_int_equal(r.status, 0);
+    expect_in(r.out, "heddle show kira   contacts        Entries of the routing table.\n");
+    expect_in(r.out, "heddle show vrrp   peers           ");
+    assert_null(strstr(r.out, "events")); /* comes by itself */
+    assert_null(strstr(r.out, "ping"));   /* answers a command */
+    heddle("show bfd -j");
+    assert_int_equal(r.status, 0);
+    o = document();
+    assert_int_equal(json_array_size(json_object_get(o, "lists")), 3);
+    json_decref(o);
+    heddle("show kira contcats");
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.err, "heddle: kira has no list \"contcats\"; it has status, interfaces, "
+                               "neighbours, contacts, vicinity, counters\n");
+    heddle("show kira events");
+    assert_int_equal(r.status, 1);
+    heddle("show kria");
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.err, "heddle: no core \"kria\" has lists; these have: kira, model, "
+                               "sample, daemon, bfd, vrrp\n");
+    expect_code("show kria contacts -j", "unknown-list", 1);
+}
+
 static void nodes_are_asked(void **state)
 {
     json_t *o;
@@ -497,6 +526,7 @@ int main(void)
         cmocka_unit_test(version_and_help),
         cmocka_unit_test(status_in_both_forms),
         cmocka_unit_test(lists_in_both_forms),
+        cmocka_unit_test(lists_can_be_listed),
         cmocka_unit_test(nodes_are_asked),
         cmocka_unit_test(errors_are_clear),
         cmocka_unit_test(permission_is_explained),

@@ -51,6 +51,7 @@ heddle()
 {
     case "$*" in
     '--state /s contacts -j') echo '{"contacts":[{"id":"12ab","path":["ffff"]},{"id":"12cd"},{"id":"3400"}]}' ;;
+    'show bfd') printf 'heddle show bfd %s  What it is.\n' sessions counters ;;
     'config complete /i/interface=eth0/type iana-if-type:e') echo iana-if-type:ethernetCsmacd ;;
     'config complete /i/interface=eth0/') printf '/i/interface=eth0/%s\n' ipv4/ ipv6/ ;;
     'config complete /i/interface='*) printf '/i/interface=%s\n' eth0/ br-lab/ ;;
@@ -68,6 +69,8 @@ offers()
 offers 'heddle --state /s ping 12' '12ab 12cd'
 offers 'heddle up --backend e' ebpf
 offers 'heddle up --backend e --open' ebpf 21
+offers 'heddle show bf' bfd
+offers 'heddle show bfd ' 'sessions counters'
 offers 'heddle config set /i/interface=' 'eth0/ br-lab/'
 offers 'heddle config set /i/interface=e' 'eth0/'
 offers 'heddle config delete /i/interface=eth0/' 'eth0/ipv4/ eth0/ipv6/'
