@@ -15,9 +15,9 @@ build: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	meson setup --prefix=$(PREFIX) $(BUILD)
 
-# Debian 12 packages; says what it installs, and installs only what is missing.
+# Debian 12 packages to build and run with; says what it installs, and installs only what is missing.
 deps:
-	tools/deps.sh check
+	tools/deps.sh build
 
 deps-long:
 	tools/deps.sh long

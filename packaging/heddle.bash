@@ -31,6 +31,15 @@ _heddle_command()
     done
 }
 
+# Cores, then the lists of one.
+_heddle_show()
+{
+    case $1 in
+    show) echo kira model daemon bfd vrrp sample ;;
+    *) _heddle_run show "$1" | awk '{ print $4 }' ;;
+    esac
+}
+
 # Verbs; then what the models say may follow.
 _heddle_config()
 {
@@ -54,7 +63,7 @@ _heddle_options()
     esac
 }
 
-_heddle()
+_heddle_words()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
     local command
@@ -81,13 +90,33 @@ _heddle()
         ping | path) words=$(_heddle_nodes) ;;
         config) words=$(_heddle_config "$cur" "$prev") ;;
         help) words=$commands ;;
-        show) words="kira model daemon sample" ;;
+        show) words=$(_heddle_show "$prev") ;;
         lab) words="up down status exec cut heal change kill stop start play flow reach" ;;
         bfd) words="sessions counters summary" ;;
         sim) words="run random replay trace shrink sweep" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+# The shell cuts words at = and : (COMP_WORDBREAKS), which paths and addresses have inside. So the line is
+# cut anew, at blanks only; and of each reply the shell wants what comes after its own last cut.
+_heddle()
+{
+    local line=${COMP_LINE:0:COMP_POINT} cur kept
+    local -a COMP_WORDS
+    local COMP_CWORD
+
+    read -ra COMP_WORDS <<<"$line"
+    [[ $line == *[[:blank:]] ]] && COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _heddle_words
+    cur=${COMP_WORDS[COMP_CWORD]}
+    kept=${cur%"${cur##*[=:]}"}
+    COMPREPLY=("${COMPREPLY[@]#"$kept"}")
+    # The begin of a path goes on without a blank. (Without readline there is nothing to tell.)
+    [[ ${COMPREPLY[0]} == *[/=] ]] && compopt -o nospace 2>/dev/null
+    return 0
 }
 
 complete -F _heddle heddle

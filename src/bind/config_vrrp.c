@@ -154,9 +154,12 @@ static void complete_bfd(void *row)
 
 static const char *not_unicast(const struct hd_vrrp_instance_config *c, const struct hd_ip6 *a)
 {
-    if (!hd_config_is_unicast(a) || hd_config_is_ip4(a) != (c->family == 4))
-        return "is no address that one machine can have";
-    return NULL;
+    if (hd_config_is_unicast(a) && hd_config_is_ip4(a) == (c->family == 4))
+        return NULL;
+    return c->family == 4
+               ? "is no IPv4 address of one machine; expected: 1.0.0.0 to 223.255.255.255"
+               : "is no IPv6 address of one machine; expected: neither ::, nor multicast "
+                 "(ff00::/8)";
 }
 
 static int check_addresses(struct hd_config_rows *r, uint32_t row)
@@ -216,7 +219,8 @@ static int finish(struct hd_config_rows *r)
         const struct hd_vrrp_track_config *t = &tracks[i];
         if (t->kind == HD_VRRP_TRACK_BFD && !hd_config_is_unicast(&t->address))
             error = hd_config_wrong(r, TRACK_IF4, i, "address",
-                                    "is no address that one machine can have");
+                                    "is no address of one machine; expected: neither unspecified, "
+                                    "nor multicast, nor broadcast");
     }
     return error;
 }

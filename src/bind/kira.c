@@ -191,7 +191,7 @@ static const struct hd_list lists[] = {
             neighbour_columns, 0),
     HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_CONTACTS, "contacts", "Entries of the routing table.",
             struct hd_kira_row_contact, contact_columns, 0),
-    HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_VICINITY, "vicinity", "Nodes within a few hops.",
+    HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_VICINITY, "vicinity", "Nodes within two hops.",
             struct hd_kira_row_vicinity, vicinity_columns, 0),
     HD_LIST(HD_CORE_KIRA, HD_KIRA_LIST_COUNTERS, "counters", "What was sent, heard and dropped.",
             struct hd_channel_counter, counter_columns, 0),

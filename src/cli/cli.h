@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define HD_CLI_STATE_DEFAULT "/var/lib/heddle"
 #define HD_CLI_RUN_DEFAULT   "/run/heddle"
@@ -54,6 +55,8 @@ struct hd_cli_command {
 const struct hd_cli_command *hd_cli_command_at(size_t i);
 /* The command of that name, of an alias, or of which this is the unambiguous beginning. */
 const struct hd_cli_command *hd_cli_command_find(const char *name);
+/* Those that begin so, separated by commas, into buf: how many. */
+size_t hd_cli_command_begins(const char *name, char *buf, size_t size);
 /* The name that was most likely meant, NULL when none is near. */
 const char *hd_cli_suggest(const char *name);
 
@@ -117,6 +120,8 @@ int hd_cli_down(struct hd_cli *c);
 int hd_cli_record(struct hd_cli *c);
 int hd_cli_restart(struct hd_cli *c);
 int hd_cli_config(struct hd_cli *c);
+/* What `heddle config` can do, a line each. */
+void hd_cli_config_verbs(FILE *out);
 int hd_cli_help(struct hd_cli *c);
 int hd_cli_version(struct hd_cli *c);
 /* heddle lab, heddle sim: starts heddle-NAME that lies beside us. Returns only when it cannot. */

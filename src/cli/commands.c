@@ -2,6 +2,7 @@
 /* The commands of heddle in one table: help, completion and the man page follow its order. */
 #include "cli/cli.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base.h"
@@ -14,14 +15,15 @@ static const struct hd_cli_command commands[] = {
     {"interfaces", "", "interfaces, used or left out, and why", "wide ", 0, 0, hd_cli_list},
     {"neighbours", "", "physical neighbours, one row per link", "wide ", 0, 0, hd_cli_list},
     {"contacts", "", "entries of the routing table", "wide ", 0, 0, hd_cli_list},
-    {"vicinity", "", "nodes within a few hops", "wide ", 0, 0, hd_cli_list},
+    {"vicinity", "", "nodes within two hops", "wide ", 0, 0, hd_cli_list},
     {"labels", "", "label entries of the data plane", "wide ", 0, 0, hd_cli_list},
     {"forwarding", "", "routes to nodes of the fabric", "wide ", 0, 0, hd_cli_list},
     {"adjacencies", "", "neighbours as packets leave to them", "wide ", 0, 0, hd_cli_list},
     {"counters", "[--all]", "what was sent, heard and dropped", "wide all ", 0, 0, hd_cli_list},
     {"processes", "", "the processes of heddled", "wide ", 0, 0, hd_cli_list},
     {"sockets", "", "sockets of the router process", "wide ", 0, 0, hd_cli_list},
-    {"show", "CORE LIST", "any list of any core", "wide ", 2, 2, hd_cli_show},
+    {"show", "[CORE [LIST]]", "any list of any core, or which there are", "wide ", 0, 2,
+     hd_cli_show},
     {"bfd", "[sessions|counters|summary]", "sessions of BFD", "wide all ", 0, 1, hd_cli_protocol},
     {"vrrp", "[routers|peers|counters|summary]", "virtual routers", "wide all ", 0, 1,
      hd_cli_protocol},
@@ -73,6 +75,19 @@ const struct hd_cli_command *hd_cli_command_find(const char *name)
         if (found || strlen(name) < 2)
             return NULL;
         found = &commands[i];
+    }
+    return found;
+}
+
+size_t hd_cli_command_begins(const char *name, char *buf, size_t size)
+{
+    size_t found = 0, len = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < HD_ARRAY_LEN(commands) && len < size; i++) {
+        if (strncmp(commands[i].name, name, strlen(name)) == 0)
+            len += (size_t)snprintf(buf + len, size - len, "%s%s", found++ > 0 ? ", " : "",
+                                    commands[i].name);
     }
     return found;
 }

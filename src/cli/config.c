@@ -387,14 +387,13 @@ static const struct verb verbs[] = {
     {"complete", "PATH [VALUE]", "what may follow: for shells", 2, 3, run_complete},
 };
 
-static int list_verbs(struct hd_cli *c)
+void hd_cli_config_verbs(FILE *out)
 {
     for (size_t i = 0; i < HD_ARRAY_LEN(verbs); i++) {
         char left[48];
         snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].usage);
-        fprintf(stderr, "  heddle config %-28s %s\n", left, verbs[i].what);
+        fprintf(out, "  heddle config %-28s %s\n", left, verbs[i].what);
     }
-    return HD_CLI_USAGE;
 }
 
 int hd_cli_config(struct hd_cli *c)
@@ -407,12 +406,15 @@ int hd_cli_config(struct hd_cli *c)
             continue;
         if (c->arg_count >= v->min_args && c->arg_count <= v->max_args)
             return v->run(c);
-        hd_cli_error(c, "usage", "heddle config %s %s", v->name, v->usage);
+        hd_cli_error(c, "usage", "expected: heddle config %s%s%s", v->name, *v->usage ? " " : "",
+                     v->usage);
         return HD_CLI_USAGE;
     }
     if (*name)
         hd_cli_error(c, "usage", "heddle config does not know \"%s\"", name);
     else if (c->json)
         hd_cli_error(c, "usage", "heddle config: what to do is missing");
-    return c->json ? HD_CLI_USAGE : list_verbs(c);
+    if (!c->json)
+        hd_cli_config_verbs(stderr);
+    return HD_CLI_USAGE;
 }

@@ -57,12 +57,42 @@ int hd_cli_list(struct hd_cli *c)
     return show(c, hd_request_make(c->command->name, NULL), c->command->name);
 }
 
+/* Which lists there are, of all cores or of one. */
+static int show_lists(struct hd_cli *c, json_t *args)
+{
+    json_t *rows, *row;
+    size_t i;
+    int status = hd_cli_fetch(c, hd_request_make("show", args), &rows, NULL);
+
+    if (status == HD_CLI_OK && c->json)
+        status = hd_cli_print_json(json_pack("{s:O}", "lists", rows));
+    else if (status == HD_CLI_OK)
+        json_array_foreach(rows, i, row)
+        {
+            const char *core = json_string_value(json_object_get(row, "core"));
+            const char *list = json_string_value(json_object_get(row, "list"));
+            const char *what = json_string_value(json_object_get(row, "what"));
+            printf("heddle show %-6s %-14s  %s\n", core ? core : "", list ? list : "",
+                   what ? what : "");
+        }
+    json_decref(rows);
+    return status;
+}
+
 int hd_cli_show(struct hd_cli *c)
 {
-    json_t *args = json_pack("{s:s,s:s}", "core", c->args[0], "list", c->args[1]);
+    json_t *args = json_object();
 
-    if (!args)
+    if (c->arg_count > 0)
+        json_object_set_new(args, "core", json_string(c->args[0]));
+    if (c->arg_count > 1)
+        json_object_set_new(args, "list", json_string(c->args[1]));
+    if (!args || (int)json_object_size(args) != c->arg_count) {
+        json_decref(args);
         return hd_cli_error(c, "invalid", "names are UTF-8");
+    }
+    if (c->arg_count < 2)
+        return show_lists(c, args);
     return show(c, hd_request_make("show", args), c->args[1]);
 }
 

@@ -49,6 +49,8 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+#define SHORT ":jhwc:i:t:"
+
 static void print_options(void)
 {
     printf(
@@ -61,12 +63,28 @@ static void print_options(void)
         HD_CLI_STATE_DEFAULT);
 }
 
+static int no_command(struct hd_cli *c, const char *name)
+{
+    char several[256];
+    const char *near = hd_cli_suggest(name);
+
+    if (*name && hd_cli_command_begins(name, several, sizeof several) > 0)
+        hd_cli_error(c, "ambiguous", "which command is \"%s\": %s?", name, several);
+    else if (near)
+        hd_cli_error(c, "unknown-command", "there is no command \"%s\"; did you mean \"%s\"?", name,
+                     near);
+    else
+        hd_cli_error(c, "unknown-command", "there is no command \"%s\"; `heddle help` lists them",
+                     name);
+    return HD_CLI_USAGE;
+}
+
 static int help_about(struct hd_cli *c, const char *name)
 {
     const struct hd_cli_command *cmd = hd_cli_command_find(name);
 
     if (!cmd)
-        return hd_cli_error(c, "unknown-command", "there is no command \"%s\"", name);
+        return no_command(c, name);
     printf("heddle %s%s%s: %s\n", cmd->name, *cmd->usage ? " " : "", cmd->usage, cmd->what);
     if (cmd->run == hd_cli_up)
         printf("\n  --new              makes a fabric and its key, prints the join token\n"
@@ -75,11 +93,19 @@ static int help_about(struct hd_cli *c, const char *name)
                "  --interface GLOB   uses these interfaces (may be repeated)\n"
                "  --backend B        ebpf, tun or auto\n"
                "  --log-level L      error, warning, notice, info or debug\n"
-               "  --recording MIB    memory for what the router did last (8; 0: none)\n");
+               "  --recording MIB    memory for what the router did last (1; 0: none)\n"
+               "  --heddled PROGRAM  starts this one\n");
     if (cmd->run == hd_cli_ping)
         printf("\n  -c, --count N      how many (4)\n"
                "  -i, --interval MS  between two (1000)\n"
                "  -t, --timeout MS   to wait for an answer (2000)\n");
+    if (cmd->run == hd_cli_config) {
+        printf("\n");
+        hd_cli_config_verbs(stdout);
+        printf("\n  --confirm SECONDS  takes it back by itself unless it is confirmed in time\n"
+               "  --candidate        the edited copy instead of what is in force\n"
+               "\nPaths and models: man heddle-config\n");
+    }
     return HD_CLI_OK;
 }
 
@@ -111,6 +137,47 @@ static int usage_error(struct hd_cli *c, const char *word, const char *what)
 {
     hd_cli_error(c, "usage", "%s: %s", word, what);
     return HD_CLI_USAGE;
+}
+
+/* Too few words, or with `extra` too many: says how it is written. */
+static int wrong_words(struct hd_cli *c, const char *extra)
+{
+    const struct hd_cli_command *cmd = c->command;
+
+    hd_cli_error(c, "usage", "%s%sexpected: heddle %s%s%s", extra ? extra : "",
+                 extra ? ": one word too many; " : "", cmd->name, *cmd->usage ? " " : "",
+                 cmd->usage);
+    return HD_CLI_USAGE;
+}
+
+static int wrong_option(struct hd_cli *c, const char *word)
+{
+    const char *name = c->command->options;
+    char list[256] = "";
+    size_t len = 0;
+
+    while (*name) {
+        int n = (int)strcspn(name, " ");
+        len += (size_t)snprintf(list + len, sizeof list - len, "--%.*s, ", n, name);
+        name += n + 1;
+    }
+    hd_cli_error(c, "usage", "heddle %s has no option %s; it takes %s--state, --json and --help",
+                 c->command->name, word, list);
+    return HD_CLI_USAGE;
+}
+
+/* The option that getopt has just looked at, as it was written or could have been. */
+static const char *option_word(char **argv, int value, int index, char buf[32])
+{
+    int letter = value == '?' ? optopt : value;
+
+    if (index >= 0)
+        snprintf(buf, 32, "--%s", options[index].name);
+    else if (letter > 0 && letter < OPT_NEW && (value != '?' || !strchr(SHORT, letter)))
+        snprintf(buf, 32, "-%c", letter);
+    else
+        return argv[optind - 1];
+    return buf;
 }
 
 /* An option stands in the command's list, or is one that all take. */
@@ -215,22 +282,21 @@ static int find_command(int argc, char **argv)
 static int parse(struct hd_cli *c, int argc, char **argv)
 {
     int value, index = -1;
+    char word[32];
 
     opterr = 0;
-    while ((value = getopt_long(argc, argv, ":jhwc:i:t:", options, &index)) != -1) {
+    while ((value = getopt_long(argc, argv, SHORT, options, &index)) != -1) {
         if (value == ':')
             return usage_error(c, argv[optind - 1], "needs a value");
-        if (value == '?')
-            return usage_error(c, argv[optind - 1], "there is no such option");
-        if (!takes(c->command, long_name(value, index)))
-            return usage_error(c, long_name(value, index), "not an option of this command");
+        if (value == '?' || !takes(c->command, long_name(value, index)))
+            return wrong_option(c, option_word(argv, value, index, word));
         if (!set_option(c, value, index))
             return usage_error(c, long_name(value, index), "given too often");
         index = -1;
     }
     for (int i = optind + 1; i < argc; i++) {
         if (c->arg_count == HD_ARRAY_LEN(c->args))
-            return usage_error(c, argv[i], "one word too many");
+            return wrong_words(c, argv[i]);
         c->args[c->arg_count++] = argv[i];
     }
     return HD_CLI_OK;
@@ -246,19 +312,6 @@ static bool wants_json(int argc, char **argv)
     return false;
 }
 
-static int no_command(struct hd_cli *c, const char *name)
-{
-    const char *near = hd_cli_suggest(name);
-
-    if (near)
-        hd_cli_error(c, "unknown-command", "there is no command \"%s\"; did you mean \"%s\"?", name,
-                     near);
-    else
-        hd_cli_error(c, "unknown-command", "there is no command \"%s\"; `heddle help` lists them",
-                     name);
-    return HD_CLI_USAGE;
-}
-
 static bool sees_colour(void)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -271,9 +324,9 @@ static int run(struct hd_cli *c)
     if (c->help)
         return help_about(c, c->command->name);
     if (c->arg_count < c->command->min_args)
-        return usage_error(c, c->command->usage, "is missing");
+        return wrong_words(c, NULL);
     if (c->arg_count > c->command->max_args)
-        return usage_error(c, c->args[c->arg_count - 1], "one word too many");
+        return wrong_words(c, c->args[c->arg_count - 1]);
     return c->command->run(c);
 }
 

@@ -66,8 +66,9 @@ static int run_program(const char *path, const char *const *argv)
 
 bool hd_service_by_systemd(const struct hd_cli *c)
 {
-    static const char *const units[] = {"/etc/systemd/system/" UNIT, "/lib/systemd/system/" UNIT,
-                                        "/usr/lib/systemd/system/" UNIT};
+    static const char *const units[] = {
+        "/etc/systemd/system/" UNIT, "/usr/local/lib/systemd/system/" UNIT,
+        "/usr/lib/systemd/system/" UNIT, "/lib/systemd/system/" UNIT};
 
     if (strcmp(c->state, HD_CLI_STATE_DEFAULT) != 0 || access("/run/systemd/system", F_OK) != 0)
         return false;

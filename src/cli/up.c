@@ -181,6 +181,16 @@ static int choose(struct hd_cli *c, struct fabric *f)
         c->state);
 }
 
+static int no_answer(struct hd_cli *c, bool systemd)
+{
+    char log[PATH_MAX];
+
+    snprintf(log, sizeof log, "%s/heddled.log", c->state);
+    return hd_cli_error(c, "no-answer",
+                        "heddled was started but does not answer after %d s; see: %s",
+                        START_MS / 1000, systemd ? "journalctl -u heddled" : log);
+}
+
 static int start(struct hd_cli *c)
 {
     bool systemd = hd_service_by_systemd(c) && c->daemon_arg_count == 0 && !c->heddled;
@@ -189,8 +199,7 @@ static int start(struct hd_cli *c)
     if (status != HD_CLI_OK)
         return status;
     if (!hd_service_wait(c, true, START_MS) || hd_service_ready(c, 0, START_MS) == 0)
-        return hd_cli_error(c, "no-answer", "heddled was started but does not answer after %d s",
-                            START_MS / 1000);
+        return no_answer(c, systemd);
     if (!c->json)
         hd_reach_print();
     return hd_cli_status(c);
@@ -202,7 +211,7 @@ int hd_cli_up(struct hd_cli *c)
     int status;
 
     if (geteuid() != 0)
-        return hd_cli_error(c, "permission", "only root can do that");
+        return hd_cli_error(c, "permission", "heddle up needs root: sudo heddle up");
     if (hd_keys_init() != 0)
         return hd_cli_error(c, "system", "the cryptographic library does not start");
     if (hd_cli_probe(c) == 0) {
@@ -247,14 +256,23 @@ static int done(struct hd_cli *c, const char *key, const char *sentence)
     return HD_CLI_OK;
 }
 
-int hd_cli_down(struct hd_cli *c)
+/* By systemd first, which would start it anew; a heddled that it did not start outlives that. */
+static int stop(struct hd_cli *c)
 {
     int status;
 
-    if (hd_service_by_systemd(c) && geteuid() == 0 && hd_cli_probe(c) == 0)
+    if (hd_service_by_systemd(c) && geteuid() == 0 && hd_cli_probe(c) == 0) {
         status = hd_service_systemctl(c, "stop");
-    else
-        status = control(c, "down");
+        if (status != HD_CLI_OK || hd_cli_probe(c) != 0)
+            return status;
+    }
+    return control(c, "down");
+}
+
+int hd_cli_down(struct hd_cli *c)
+{
+    int status = stop(c);
+
     if (status != HD_CLI_OK)
         return status;
     if (!hd_service_wait(c, false, STOP_MS))

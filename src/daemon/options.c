@@ -60,7 +60,13 @@ static int choose(const char *what, const char *value, const char *const *names,
             return i;
         }
     }
-    fprintf(stderr, "heddled: --%s does not know \"%s\"\n", what, value);
+    fprintf(stderr, "heddled: --%s: \"%s\"; expected:", what, value);
+    for (int i = 0; i < n; i++) {
+        if (names[i] != NULL) {
+            fprintf(stderr, " %s", names[i]);
+        }
+    }
+    fputc('\n', stderr);
     return HD_EINVAL;
 }
 
@@ -99,7 +105,8 @@ static int read_level(struct hd_options *o, const char *value)
 {
     o->log_level = hd_log_level_parse(value);
     if (o->log_level < 0) {
-        fprintf(stderr, "heddled: --log-level does not know \"%s\"\n", value);
+        fprintf(stderr, "heddled: --log-level: \"%s\"; expected: error warning notice info debug\n",
+                value);
     }
     return HD_MIN(o->log_level, 0);
 }

@@ -128,6 +128,29 @@ static int bad_usage(const struct hd_lab_args *a, const char *what, const char *
     return HD_LAB_EXIT_USAGE;
 }
 
+static const char *expected_by(const struct option *o)
+{
+    switch (o->type) {
+    case OPTION_PPM:
+        return "a share such as 1.5%, or a whole number per million";
+    case OPTION_RATE:
+        return "bits per second, such as 100M";
+    default:
+        return o->digits > 0 ? "a number such as 1.5" : "a whole number";
+    }
+}
+
+static void wrong_value(const struct hd_lab_args *a, const struct option *o, const char *value)
+{
+    char text[256];
+
+    if (value == NULL)
+        snprintf(text, sizeof text, "no value for %s", o->name);
+    else
+        snprintf(text, sizeof text, "%s: \"%.100s\"; expected: %s", o->name, value, expected_by(o));
+    hd_lab_complain(a, HD_EINVAL, text);
+}
+
 /* Takes one option with its value; returns the number of words used, 0 on failure. */
 static int take_option(struct hd_lab_args *a, char **argv)
 {
@@ -143,7 +166,7 @@ static int take_option(struct hd_lab_args *a, char **argv)
             return 1;
         }
         if (argv[1] == NULL || (o->type != OPTION_TEXT && !read_number(o, argv[1], at))) {
-            bad_usage(a, argv[1] == NULL ? "no value for" : "wrong value for", o->name);
+            wrong_value(a, o, argv[1]);
             return 0;
         }
         if (o->type == OPTION_TEXT)
@@ -258,7 +281,9 @@ uint32_t hd_lab_arg_node(const struct hd_lab_args *a, const struct hd_lab *lab, 
     if (word >= a->word_count)
         snprintf(text, sizeof text, "expected the name of a node after \"%s\"", a->command);
     else
-        snprintf(text, sizeof text, "lab \"%s\" has no node \"%.64s\"", lab->name, a->words[word]);
+        snprintf(text, sizeof text,
+                 "lab \"%s\" has no node \"%.64s\"; `heddle-lab status` lists them", lab->name,
+                 a->words[word]);
     hd_lab_complain(a, HD_ENOENT, text);
     return HD_SCENARIO_NONE;
 }
@@ -371,6 +396,15 @@ static const struct command {
     {"flow", hd_lab_cmd_flow}, {"reach", hd_lab_cmd_reach},
 };
 
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < HD_ARRAY_LEN(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
 static int run_command(const struct hd_lab_args *a, const struct command *c, char *err)
 {
     struct hd_lab *lab;
@@ -383,12 +417,24 @@ static int run_command(const struct hd_lab_args *a, const struct command *c, cha
     return rc;
 }
 
+/* Behind "--" stand words for others. */
+static bool wants_help(char **argv)
+{
+    for (; *argv != NULL && strcmp(*argv, "--") != 0; argv++) {
+        if (strcmp(*argv, "-h") == 0 || strcmp(*argv, "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct hd_lab_args a = {.command = argc > 1 ? argv[1] : "help"};
     char err[HD_LAB_ERROR] = "";
+    const struct command *c = find_command(a.command);
+    bool up = strcmp(a.command, "up") == 0;
 
-    if (strcmp(a.command, "help") == 0 || strcmp(a.command, "--help") == 0) {
+    if (strcmp(a.command, "help") == 0 || wants_help(argv + 1)) {
         fputs(usage, stdout);
         return argc > 1 ? 0 : HD_LAB_EXIT_USAGE;
     }
@@ -396,13 +442,9 @@ int main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
+    if (!up && c == NULL)
+        return bad_usage(&a, "unknown command", a.command);
     if (geteuid() != 0)
         return hd_lab_complain(&a, HD_EPERM, "labs are made of network namespaces: run it as root");
-    if (strcmp(a.command, "up") == 0)
-        return cmd_up(&a, err);
-    for (size_t i = 0; i < HD_ARRAY_LEN(commands); i++) {
-        if (strcmp(a.command, commands[i].name) == 0)
-            return run_command(&a, &commands[i], err);
-    }
-    return bad_usage(&a, "unknown command", a.command);
+    return up ? cmd_up(&a, err) : run_command(&a, c, err);
 }

@@ -57,14 +57,15 @@ static const struct hd_verb verbs[] = {
     LIST(interfaces, "interfaces, used or left out, and why"),
     LIST(neighbours, "physical neighbours, one row per link"),
     LIST(contacts, "entries of the routing table"),
-    LIST(vicinity, "nodes within a few hops"),
+    LIST(vicinity, "nodes within two hops"),
     LIST(labels, "label entries of the data plane"),
     {"forwarding", "routes to nodes of the fabric", HD_VERB_LIST, SOURCES(routes)},
     LIST(adjacencies, "neighbours as packets leave to them"),
     LIST(counters, "what was sent, heard and dropped"),
     LIST(processes, "the processes of heddled"),
     LIST(sockets, "sockets of the router process"),
-    {"show", "any list of any core: args core, list", HD_VERB_SHOW, .root = false},
+    {"show", "any list of any core, or which there are: args core, list", HD_VERB_SHOW,
+     .root = false},
     {"ping", "asks a node for answers: args node, count, interval-ms, timeout-ms", HD_VERB_ASK,
      .core = HD_CORE_KIRA, .core_verb = HD_KIRA_PING},
     {"path", "the nodes on the way to one: args node, timeout-ms", HD_VERB_ASK,
@@ -223,15 +224,83 @@ static void start_ask(struct hd_manage *m, struct hd_client *c, json_t *args)
     hd_request_send(m, c);
 }
 
+/* The next list that can be shown, of this core or (NULL) of any; *i: where to go on. */
+static const struct hd_list *next_list(const char *core, size_t *i)
+{
+    const struct hd_list *l;
+
+    while ((l = hd_list_at((*i)++)) != NULL) {
+        if (!(l->flags & (HD_LIST_REPLY | HD_LIST_EVENTS)) &&
+            (!core || strcmp(hd_list_core_name(l->core), core) == 0))
+            return l;
+    }
+    return NULL;
+}
+
+/* Names what there is instead. */
+static void no_list(struct hd_client *c, const char *core, const char *list)
+{
+    const struct hd_list *l;
+    char known[320] = "", last[32] = "";
+    size_t i = 0, len = 0;
+    bool is_core = next_list(core, &i) != NULL;
+
+    i = 0;
+    while ((l = next_list(is_core ? core : NULL, &i)) != NULL && len < sizeof known) {
+        const char *word = is_core ? l->name : hd_list_core_name(l->core);
+        if (strcmp(word, last) == 0)
+            continue;
+        len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "", word);
+        snprintf(last, sizeof last, "%s", word);
+    }
+    if (is_core)
+        hd_client_error(c, "unknown-list", "args/list", "%s has no list \"%.64s\"; it has %s", core,
+                        list, known);
+    else
+        hd_client_error(c, "unknown-list", "args/core",
+                        "no core \"%.64s\" has lists; these have: %s", core, known);
+}
+
+static bool start_lists(struct hd_client *c, const char *core)
+{
+    const struct hd_list *l;
+    struct hd_json j;
+    size_t i = 0;
+
+    if (core && !next_list(core, &i)) {
+        no_list(c, core, "");
+        return false;
+    }
+    hd_json_init(&j);
+    hd_json_object(&j);
+    hd_json_key(&j, "rows");
+    hd_json_array(&j);
+    for (i = 0; (l = next_list(core, &i)) != NULL;) {
+        hd_json_object(&j);
+        hd_json_kv_string(&j, "core", hd_list_core_name(l->core));
+        hd_json_kv_string(&j, "list", l->name);
+        hd_json_kv_string(&j, "what", l->what);
+        hd_json_end(&j);
+    }
+    hd_json_end(&j);
+    hd_json_kv_bool(&j, "more", false);
+    hd_json_end(&j);
+    hd_client_put_json(c, &j);
+    hd_answer_end(c);
+    return false;
+}
+
+/* True when rows are to be asked for; without a list, its answer is which there are. */
 static bool start_show(struct hd_client *c, json_t *args)
 {
     const char *core = json_string_value(json_object_get(args, "core"));
     const char *list = json_string_value(json_object_get(args, "list"));
     const struct hd_list *l = core && list ? hd_list_named(core, list) : NULL;
 
+    if (!list)
+        return start_lists(c, core);
     if (!l || (l->flags & (HD_LIST_REPLY | HD_LIST_EVENTS))) {
-        hd_client_error(c, "unknown-list", "args/list", "there is no list \"%s\" of \"%s\"",
-                        list ? list : "", core ? core : "");
+        no_list(c, core ? core : "", list);
         return false;
     }
     c->walk.one = (struct hd_source){l->core, l->list};

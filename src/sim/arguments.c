@@ -15,6 +15,7 @@ static const char usage_text[] =
     "usage: heddle-sim run SCENARIO [options]         simulate, check, report\n"
     "       heddle-sim random [--count N] [options]   networks and faults made of a seed\n"
     "       heddle-sim trace FILE [options]           print a trace\n"
+    "       heddle-sim replay FILE [options]          a recording again: heddle-sim replay --help\n"
     "       heddle-sim shrink SCENARIO [options]      make a failing scenario small\n"
     "       heddle-sim sweep FAMILY... --out DIR      sizes and seeds, tables and curves\n"
     "\n"
@@ -77,6 +78,7 @@ enum {
     ABOUT_SWEEP = 4,   /* not for the runs within a sweep */
     TAKES_NUMBER = 8,
     TAKES_TEXT = 16,
+    NOT_ZERO = 32,
 };
 
 enum {
@@ -120,13 +122,13 @@ static const struct spec {
     uint64_t most; /* of a number */
 } specs[] = {
     {"seed", OPT_SEED, TAKES_NUMBER | ABOUT_RESULTS | ABOUT_SWEEP, UINT64_MAX},
-    {"until-ms", OPT_UNTIL, TAKES_NUMBER | ABOUT_RESULTS, 1000000000},
+    {"until-ms", OPT_UNTIL, TAKES_NUMBER | NOT_ZERO | ABOUT_RESULTS, 1000000000},
     {"loss", OPT_LOSS, TAKES_NUMBER | ABOUT_NETWORK, HD_SCENARIO_MILLION},
     {"delay-us", OPT_DELAY, TAKES_NUMBER | ABOUT_NETWORK, 1000000000},
     {"faults", OPT_FAULTS, ABOUT_NETWORK, 0},
     {"power-off", OPT_POWER, 0, 0},
     {"own-ids", OPT_IDS, 0, 0},
-    {"workers", OPT_WORKERS, TAKES_NUMBER | ABOUT_RESULTS, 1024},
+    {"workers", OPT_WORKERS, TAKES_NUMBER | NOT_ZERO | ABOUT_RESULTS, 1024},
     {"save", OPT_SAVE, TAKES_TEXT | ABOUT_RESULTS, 0},
     {"save-every-s", OPT_SAVE_EVERY, TAKES_NUMBER | ABOUT_RESULTS, 1000000},
     {"resume", OPT_RESUME, ABOUT_RESULTS, 0},
@@ -134,11 +136,11 @@ static const struct spec {
     {"memory-max-kb", OPT_MEMORY, TAKES_NUMBER, 1000000000},
     {"no-probes", OPT_NO_PROBES, 0, 0},
     {"out", OPT_OUT, TAKES_TEXT | ABOUT_RESULTS | ABOUT_SWEEP, 0},
-    {"tick-ms", OPT_TICK, TAKES_NUMBER, 1000000000},
+    {"tick-ms", OPT_TICK, TAKES_NUMBER | NOT_ZERO, 1000000000},
     {"pairs", OPT_PAIRS, TAKES_NUMBER, 1000000000},
     {"discover", OPT_DISCOVER, TAKES_NUMBER, 1000000000},
     {"trace", OPT_TRACE, TAKES_TEXT | ABOUT_RESULTS | ABOUT_SWEEP, 0},
-    {"trace-max-mb", OPT_TRACE_MAX, TAKES_NUMBER | ABOUT_RESULTS, 1000000},
+    {"trace-max-mb", OPT_TRACE_MAX, TAKES_NUMBER | NOT_ZERO | ABOUT_RESULTS, 1000000},
     {"log", OPT_LOG, TAKES_NUMBER | ABOUT_RESULTS, 7},
     {"count", OPT_COUNT, TAKES_NUMBER | ABOUT_RESULTS, 1000000000},
     {"keep-going", OPT_KEEP, ABOUT_RESULTS, 0},
@@ -148,17 +150,18 @@ static const struct spec {
     {"to-ms", OPT_TO, TAKES_TEXT | ABOUT_RESULTS, 0},
     {"max-runs", OPT_RUNS, TAKES_NUMBER | ABOUT_RESULTS, 1000000},
     {"sizes", OPT_SIZES, TAKES_TEXT | ABOUT_RESULTS | ABOUT_SWEEP, 0},
-    {"seeds", OPT_SEEDS, TAKES_NUMBER | ABOUT_RESULTS | ABOUT_SWEEP, 10000},
-    {"jobs", OPT_JOBS, TAKES_NUMBER | ABOUT_RESULTS | ABOUT_SWEEP, 1024},
+    {"seeds", OPT_SEEDS, TAKES_NUMBER | NOT_ZERO | ABOUT_RESULTS | ABOUT_SWEEP, 10000},
+    {"jobs", OPT_JOBS, TAKES_NUMBER | NOT_ZERO | ABOUT_RESULTS | ABOUT_SWEEP, 1024},
 };
 
 #define SPECS HD_ARRAY_LEN(specs)
 
-static bool number(const char *text, uint64_t most, uint64_t *value)
+static bool number(const struct spec *sp, const char *text, uint64_t *value)
 {
     char *end;
     unsigned long long v = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != 0 || v > most)
+    if (text[0] < '0' || text[0] > '9' || *end != 0 || v > sp->most ||
+        (v == 0 && sp->flags & NOT_ZERO))
         return false;
     *value = v;
     return true;
@@ -228,68 +231,70 @@ static bool take_text(struct hd_sim_arguments *a, int code)
     }
 }
 
-static bool take_time(struct hd_sim_arguments *a, int code, uint64_t v)
+static void take_time(struct hd_sim_arguments *a, int code, uint64_t v)
 {
     switch (code) {
     case OPT_UNTIL:
         a->until = HD_MS(v);
-        return v > 0;
+        return;
     case OPT_DELAY:
         a->delay = HD_US(v);
-        return true;
+        return;
     case OPT_TICK:
         a->tick = HD_MS(v);
-        return v > 0;
+        return;
     default:
         a->bound = HD_MS(v);
-        return true;
+        return;
     }
 }
 
-static bool take_number(struct hd_sim_arguments *a, int code, uint64_t v)
+static void take_number(struct hd_sim_arguments *a, int code, uint64_t v)
 {
     switch (code) {
     case OPT_SEED:
         a->seed = v;
-        return a->seed_given = true;
+        a->seed_given = true;
+        return;
     case OPT_LOSS:
         a->loss = (int64_t)v;
-        return true;
+        return;
     case OPT_MEMORY:
         a->memory_max = v << 10;
-        return true;
+        return;
     case OPT_PAIRS:
         a->pairs = v;
-        return a->pairs_given = true;
+        a->pairs_given = true;
+        return;
     case OPT_DISCOVER:
         a->discover = v;
-        return true;
+        return;
     case OPT_TRACE_MAX:
         a->trace_max = v;
-        return v > 0;
+        return;
     case OPT_LOG:
         a->log_level = (int)v;
-        return true;
+        return;
     case OPT_COUNT:
         a->count = v;
-        return true;
+        return;
     case OPT_RUNS:
         a->runs_max = v;
-        return true;
+        return;
     case OPT_SEEDS:
         a->seeds = v;
-        return v > 0;
+        return;
     case OPT_JOBS:
         a->jobs = v;
-        return v > 0;
+        return;
     case OPT_WORKERS:
         a->workers = v;
-        return v > 0;
+        return;
     case OPT_SAVE_EVERY:
         a->save_every_s = v;
-        return true;
+        return;
     default:
-        return take_time(a, code, v);
+        take_time(a, code, v);
     }
 }
 
@@ -302,22 +307,33 @@ static const struct spec *spec_of(int code)
     return NULL;
 }
 
+static void wrong_value(const struct spec *sp, const char *value)
+{
+    fprintf(stderr, "heddle-sim: --%s: \"%s\"; expected: ", sp->name, value);
+    if (sp->flags & TAKES_TEXT)
+        fputs("milliseconds, such as 1234.5\n", stderr);
+    else
+        fprintf(stderr, "a whole number from %d to %llu\n", sp->flags & NOT_ZERO ? 1 : 0,
+                (unsigned long long)sp->most);
+}
+
 static bool take(struct hd_sim_arguments *a, int code)
 {
     const struct spec *sp = spec_of(code);
-    uint64_t v;
+    uint64_t v = 0;
     if (sp == NULL || !(sp->flags & (TAKES_NUMBER | TAKES_TEXT)))
         return take_flag(a, code);
-    if (sp->flags & TAKES_TEXT ? take_text(a, code)
-                               : number(optarg, sp->most, &v) && take_number(a, code, v))
-        return true;
-    fprintf(stderr, "heddle-sim: --%s: not a value it takes: %s\n", sp->name, optarg);
-    return false;
+    bool good = sp->flags & TAKES_TEXT ? take_text(a, code) : number(sp, optarg, &v);
+    if (!good)
+        wrong_value(sp, optarg);
+    else if (sp->flags & TAKES_NUMBER)
+        take_number(a, code, v);
+    return good;
 }
 
 int hd_sim_arguments_read(struct hd_sim_arguments *a, int argc, char **argv)
 {
-    struct option options[SPECS + 1] = {0};
+    struct option options[SPECS + 2] = {[SPECS] = {"help", no_argument, NULL, 'h'}};
     int code;
     for (size_t i = 0; i < SPECS; i++)
         options[i] = (struct option){

@@ -243,7 +243,16 @@ class Words(unittest.TestCase):
             done = run(SIM, *words)
             self.assertEqual(done.returncode, 2, words)
             self.assertTrue(done.stderr, words)
-        self.assertEqual(run(SIM, '-h').returncode, 0)
+        for words in (['-h'], ['--help'], ['run', '--help']):
+            done = run(SIM, *words)
+            self.assertEqual(done.returncode, 0, words)
+            self.assertIn('heddle-sim replay FILE', done.stdout)
+
+    def test_values(self):
+        for words, text in ((['--loss', '1000001'], '--loss: "1000001"; expected: a whole number from 0 to 1000000'),
+                            (['--jobs', '0'], '--jobs: "0"; expected: a whole number from 1 to 1024'),
+                            (['--from-ms', 'now'], '--from-ms: "now"; expected: milliseconds')):
+            self.assertIn(text, run(SIM, 'run', 'grid:2x2', *words).stderr)
 
 
 if __name__ == '__main__':

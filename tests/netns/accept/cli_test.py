@@ -274,9 +274,24 @@ def manual_names_all(lab):
     expect(not missing, f'heddle(1) does not mention {missing}')
 
 
-def unit():
+def lab_words(suite, lab):
+    """Help everywhere but behind `--`; a wrong value is told with what was expected."""
+    for words, status, said in [
+            (['-h'], 0, 'reach [--pairs N]'),
+            (['up', '--help'], 0, 'reach [--pairs N]'),
+            (['grow'], 2, 'unknown command "grow"'),
+            (['change', 'n0', 'n1', '--loss', 'much'], 2, '--loss: "much"; expected: a share such as 1.5%'),
+            (['flow', 'n0', 'n1', '--seconds', 'ten'], 2, '--seconds: "ten"; expected: a number such as 1.5'),
+            (['cut', 'n0', 'n1', '--name'], 2, 'no value for --name'),
+            (['kill', 'n9', '--name', lab.name], 1, '`heddle-lab status` lists them'),
+            (['exec', 'n0', '--name', lab.name, '--', 'echo', '--help'], 0, '--help')]:
+        r = run([suite.lab_program, *words])
+        expect(r.returncode == status and said in r.stdout + r.stderr, f'{words}: {r.returncode} {r.stdout}{r.stderr}')
+
+
+def unit(suite):
     """Where Heddle is not installed, its program and its manual are missing; nothing else may be wrong."""
-    r = run(['systemd-analyze', 'verify', f'{ROOT}/packaging/heddled.service'])
+    r = run(['systemd-analyze', 'verify', os.path.dirname(suite.heddle) + '/../../packaging/heddled.service'])
     lines = [x for x in (r.stdout + r.stderr).splitlines() if 'heddled' in x and
              'is not executable' not in x and 'man heddled' not in x]
     expect(not lines, '\n'.join(lines))
@@ -297,6 +312,7 @@ def main():
         suite.case('error: no daemon', no_daemon, lab)
         suite.case('rubbish on the control socket', raw_socket, lab)
         suite.case('idle readers', many_readers, lab)
+        suite.case('heddle-lab: help and errors', lab_words, suite, lab)
         suite.case('bash completion', completion)
         suite.case('the manual names all commands', manual_names_all, lab)
     with tempfile.TemporaryDirectory(prefix='heddle-cli-') as folder:
@@ -306,7 +322,7 @@ def main():
     else:
         suite.skip('manual pages', 'neither man nor mandoc here')
     if shutil.which('systemd-analyze'):
-        suite.case('systemd unit', unit)
+        suite.case('systemd unit', unit, suite)
     else:
         suite.skip('systemd unit', 'no systemd-analyze here')
     suite.finish()

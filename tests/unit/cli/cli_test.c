@@ -10,7 +10,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +162,35 @@ static void lists_in_both_forms(void **state)
     expect_in(r.out, "heddle_kira_contacts 1000\n");
 }
 
+static void lists_can_be_listed(void **state)
+{
+    json_t *o;
+
+    (void)state;
+    heddle("show");
+    assert_int_equal(r.status, 0);
+    expect_in(r.out, "heddle show kira   contacts        Entries of the routing table.\n");
+    expect_in(r.out, "heddle show vrrp   peers           ");
+    assert_null(strstr(r.out, "events")); /* comes by itself */
+    assert_null(strstr(r.out, "ping"));   /* answers a command */
+    heddle("show bfd -j");
+    assert_int_equal(r.status, 0);
+    o = document();
+    assert_int_equal(json_array_size(json_object_get(o, "lists")), 3);
+    json_decref(o);
+    heddle("show kira contcats");
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.err, "heddle: kira has no list \"contcats\"; it has status, interfaces, "
+                               "neighbours, contacts, vicinity, counters\n");
+    heddle("show kira events");
+    assert_int_equal(r.status, 1);
+    heddle("show kria");
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.err, "heddle: no core \"kria\" has lists; these have: kira, model, "
+                               "sample, daemon, bfd, vrrp\n");
+    expect_code("show kria contacts -j", "unknown-list", 1);
+}
+
 static void nodes_are_asked(void **state)
 {
     json_t *o;
@@ -200,10 +231,36 @@ static void errors_are_clear(void **state)
     heddle("");
     assert_int_equal(r.status, 2);
     expect_in(r.out, "neighbours");
+    heddle("re");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: which command is \"re\": record, restart?\n");
+    expect_code("re -j", "ambiguous", 2);
+    heddle("help re");
+    assert_int_equal(r.status, 2);
     heddle("status --count 3");
     assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: heddle status has no option --count; it takes --state, "
+                               "--json and --help\n");
+    heddle("ping 12 -jx"); /* -j was heard before -x */
+    assert_int_equal(r.status, 2);
+    heddle("path 12 -x");
+    assert_string_equal(r.err, "heddle: heddle path has no option -x; it takes --timeout, --state, "
+                               "--json and --help\n");
+    heddle("path 12 --interface eth0");
+    expect_in(r.err, "has no option --interface;");
+    heddle("path 12 --blah=3");
+    expect_in(r.err, "has no option --blah=3;");
     heddle("ping");
     assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: expected: heddle ping NODE [-c N] [-i MS]\n");
+    heddle("path 12 13");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: 13: one word too many; expected: heddle path NODE\n");
+    heddle("config set");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err, "heddle: expected: heddle config set PATH [VALUE|-]\n");
+    heddle("config check it");
+    assert_string_equal(r.err, "heddle: expected: heddle config check\n");
     heddle("ping 12 -c many");
     assert_int_equal(r.status, 2);
     expect_in(r.err, "-c takes a whole number");
@@ -394,6 +451,59 @@ static void down_reaches_the_keeper(void **state)
     wait(NULL);
 }
 
+/* The default instance of a machine with systemd, seen by one process: folders of its own in place
+ * of those of the machine, and a systemctl that knows nothing of a heddled. */
+static void pretend_systemd(void)
+{
+    char path[160], link[160];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/run", "tmpfs", 0, NULL) != 0 ||
+        mount("none", "/etc/systemd/system", "tmpfs", 0, NULL) != 0)
+        _exit(9);
+    write_file("systemctl", "#!/bin/sh\nexit 0\n", 0755);
+    snprintf(path, sizeof path, "%s/systemctl", bench.dir);
+    if (mount(path, "/bin/systemctl", NULL, MS_BIND, NULL) != 0)
+        _exit(9);
+    snprintf(link, sizeof link, "%s/control.sock", bench.dir);
+    if (mkdir("/run/systemd", 0755) != 0 || mkdir("/run/systemd/system", 0755) != 0 ||
+        mkdir("/run/heddle", 0755) != 0 || symlink(link, "/run/heddle/control.sock") != 0 ||
+        symlink("/dev/null", "/etc/systemd/system/heddled.service") != 0)
+        _exit(9);
+}
+
+/* `heddle up --interface` starts heddled past systemd, whose `stop` then does not reach it. */
+static void down_ends_what_systemd_did_not_start(void **state)
+{
+    char away[128];
+    pid_t keeper, cli;
+    int status;
+
+    (void)state;
+    snprintf(away, sizeof away, "%s/away", bench.dir);
+    if (geteuid() != 0 || access("/etc/systemd/system", F_OK) != 0 ||
+        access("/bin/systemctl", F_OK) != 0)
+        skip();
+    keeper = fork();
+    if (keeper == 0) {
+        if (bench_control(&bench) == HD_CONTROL_DOWN)
+            rename(bench.path, away);
+        _exit(0);
+    }
+    cli = fork();
+    if (cli == 0) {
+        pretend_systemd();
+        _exit(WEXITSTATUS(system(HEDDLE " down >/dev/null 2>&1")));
+    }
+    waitpid(cli, &status, 0);
+    waitpid(keeper, NULL, 0);
+    rename(away, bench.path);
+    drop("systemctl");
+    if (WEXITSTATUS(status) == 9)
+        skip(); /* a machine that allows no mounts */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void version_and_help(void **state)
 {
     (void)state;
@@ -403,15 +513,26 @@ static void version_and_help(void **state)
     expect_in(r.out, "--interval");
     heddle("up --help");
     expect_in(r.out, "--join TOKEN");
+    heddle("help config");
+    assert_int_equal(r.status, 0);
+    expect_in(r.out, "  heddle config rollback [N] ");
+    heddle("config --help");
+    expect_in(r.out, "  heddle config rollback [N] ");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_and_help),        cmocka_unit_test(status_in_both_forms),
-        cmocka_unit_test(lists_in_both_forms),     cmocka_unit_test(nodes_are_asked),
-        cmocka_unit_test(errors_are_clear),        cmocka_unit_test(permission_is_explained),
-        cmocka_unit_test(monitor_prints_events),   cmocka_unit_test(up_chooses_a_fabric),
+        cmocka_unit_test(version_and_help),
+        cmocka_unit_test(status_in_both_forms),
+        cmocka_unit_test(lists_in_both_forms),
+        cmocka_unit_test(lists_can_be_listed),
+        cmocka_unit_test(nodes_are_asked),
+        cmocka_unit_test(errors_are_clear),
+        cmocka_unit_test(permission_is_explained),
+        cmocka_unit_test(monitor_prints_events),
+        cmocka_unit_test(up_chooses_a_fabric),
+        cmocka_unit_test(down_ends_what_systemd_did_not_start),
         cmocka_unit_test(down_reaches_the_keeper),
     };
 

@@ -262,7 +262,8 @@ static void refusals_say_where_and_what(void **state)
         {"set " V4 "1/version vrrp-v2\nset " V4 "1/accept-mode true", V4 "1/accept-mode", "hen"},
         {"set " V4 "1/version vrrp-v3\nset " V4
          "1/virtual-ipv4-addresses/virtual-ipv4-address=224.0.0.1",
-         V4 "1/virtual-ipv4-addresses", "address 1 is no address"},
+         V4 "1/virtual-ipv4-addresses",
+         "address 1 is no IPv4 address of one machine; expected: 1.0.0.0 to 223.255.255.255"},
         {"set " V6 "1/version vrrp-v3\nset " V6
          "1/virtual-ipv6-addresses/virtual-ipv6-address=2001:db8::1",
          V6 "1/virtual-ipv6-addresses", "link-local"},
