@@ -390,7 +390,9 @@ void hd_system_flush_mtu_routes(struct hd_system *s)
             return;
         }
         for (unsigned i = 0; i < all.count; i++) {
-            if (hd_rtnl_route_del(&s->rtnl, &all.v[i].to, all.v[i].len, s->interfaces.kira0) < 0) {
+            int error =
+                hd_rtnl_route_del(&s->rtnl, &all.v[i].to, all.v[i].len, s->interfaces.kira0);
+            if (error < 0 && error != HD_ENOENT) { /* a dump may name one twice */
                 return;
             }
         }
