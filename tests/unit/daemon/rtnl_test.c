@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -73,7 +72,7 @@ static void put_object(void *buffer, size_t *at, const struct mnl_socket *s, uin
         *i = (struct ifaddrmsg){.ifa_family = AF_INET6, .ifa_prefixlen = 64, .ifa_index = 5};
         mnl_attr_put(h, IFA_ADDRESS, sizeof address, &address);
     }
-    *at += MNL_ALIGN(h->nlmsg_len);
+    *at += (size_t)MNL_ALIGN((int)h->nlmsg_len);
 }
 
 static void put_end(void *buffer, size_t *at, const struct mnl_socket *s, uint32_t number,
@@ -83,7 +82,7 @@ static void put_end(void *buffer, size_t *at, const struct mnl_socket *s, uint32
     struct nlmsghdr *h = put(buffer, at, s, what, number, 0);
     struct nlmsgerr *e = mnl_nlmsg_put_extra_header(h, sizeof *e);
     e->error = error;
-    *at += MNL_ALIGN(h->nlmsg_len);
+    *at += (size_t)MNL_ALIGN((int)h->nlmsg_len);
 }
 
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *buffer, size_t size)
