@@ -65,6 +65,7 @@ struct hd_system {
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
     hd_time looked_at, reconcile_at;
+    unsigned looks_failed; /* since the last that did not */
     struct hd_row_foreign foreign[HD_FOREIGN_MAX], foreign_told[HD_FOREIGN_MAX];
     uint32_t foreign_count, foreign_told_count;
     bool looking;                                             /* a dump runs */
@@ -107,6 +108,8 @@ void hd_system_router_tell_virtual(struct hd_system *s, enum hd_message_type typ
 
 /* A look at the kernel begins: what is foreign will be seen again. */
 void hd_system_foreign_begin(struct hd_system *s);
+/* The look has failed: what was told last still holds. */
+void hd_system_foreign_failed(struct hd_system *s);
 /* Logs it, and keeps it for the router. */
 void hd_system_foreign_seen(struct hd_system *s, enum hd_foreign_kind kind,
                             const struct hd_ip6 *prefix, uint8_t len, uint32_t ifindex);

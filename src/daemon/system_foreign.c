@@ -17,6 +17,12 @@ void hd_system_foreign_begin(struct hd_system *s)
     s->foreign_count = 0;
 }
 
+void hd_system_foreign_failed(struct hd_system *s)
+{
+    s->foreign_count = s->foreign_told_count;
+    memcpy(s->foreign, s->foreign_told, sizeof s->foreign);
+}
+
 static bool is_known(const struct hd_system *s, const struct hd_row_foreign *f)
 {
     for (uint32_t i = 0; i < HD_MIN(s->foreign_count, (uint32_t)HD_FOREIGN_MAX); i++) {

@@ -102,7 +102,7 @@ static void on_route(void *user, const struct hd_route_facts *f)
     if (f->len == 0 && f->type == RTN_UNICAST && f->ifindex != 0) {
         /* A removal may leave another default route there: the next look decides. */
         if (!f->gone) {
-            hd_interfaces_default_route(&s->interfaces, f->ifindex, true);
+            hd_interfaces_default_route(&s->interfaces, f->ifindex);
         }
     } else if (f->family == AF_INET6 && f->len == 16 && in_prefix(&f->to, s->node_prefix) &&
                f->ifindex == s->interfaces.kira0) {
@@ -206,18 +206,10 @@ static int check_kira0(struct hd_system *s)
 /* --- dumps ---------------------------------------------------------------------------------------
  */
 
-static int look(struct hd_system *s)
+static int dump_all(struct hd_system *s)
 {
     const struct hd_rtnl_sink sink = {s, on_link, on_address, on_route, NULL};
-    int error;
-    s->looked_at = hd_clock_now();
-    s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
-    s->looking = true;
-    hd_system_foreign_begin(s);
-    hd_interfaces_dump_begin(&s->interfaces);
-    hd_addresses_dump_begin(&s->addresses);
-    hd_virtual_look_begin(&s->virtuals);
-    error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
+    int error = hd_rtnl_dump(&s->rtnl, HD_RTNL_LINKS, &sink);
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES4, &sink) : error;
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ADDRESSES, &sink) : error;
     error = error == 0 ? hd_rtnl_dump(&s->rtnl, HD_RTNL_ROUTES6, &sink) : error;
@@ -225,14 +217,37 @@ static int look(struct hd_system *s)
     if (error == 0 && s->interfaces.rules.initial) {
         error = hd_rtnl_dump(&s->rtnl, HD_RTNL_ROUTES4, &sink);
     }
-    if (error == 0) {
-        hd_interfaces_dump_end(&s->interfaces);
-        hd_interfaces_tell(&s->interfaces); /* an interface before its addresses go */
-        hd_addresses_dump_end(&s->addresses);
-        hd_virtual_look_end(&s->virtuals);
-    }
-    s->looking = false;
     return error;
+}
+
+/*
+ * Looks at everything. What a look that fails has not seen may be there all the same: nothing is
+ * taken for gone, and what was known before holds.
+ */
+static int look(struct hd_system *s)
+{
+    int error = hd_virtual_look_begin(&s->virtuals);
+    s->looked_at = hd_clock_now();
+    if (error < 0) {
+        return error;
+    }
+    s->own_address_seen = s->node_route_seen = s->label_route_seen = false;
+    s->looking = true;
+    hd_system_foreign_begin(s);
+    hd_interfaces_dump_begin(&s->interfaces);
+    hd_addresses_dump_begin(&s->addresses);
+    error = dump_all(s);
+    s->looking = false;
+    if (error < 0) {
+        hd_virtual_look_failed(&s->virtuals);
+        hd_system_foreign_failed(s);
+        return error;
+    }
+    hd_interfaces_dump_end(&s->interfaces);
+    hd_interfaces_tell(&s->interfaces); /* an interface before its addresses go */
+    hd_addresses_dump_end(&s->addresses);
+    hd_virtual_look_end(&s->virtuals);
+    return 0;
 }
 
 static void interface_changed(void *user, struct hd_interface *i, struct hd_in_interface *now)
@@ -337,13 +352,23 @@ int hd_system_kernel_begin(struct hd_system *s)
     return hd_loop_add(&s->loop, &s->rtnl_source);
 }
 
+/* Soon, then ever later. */
+static void look_again(struct hd_system *s)
+{
+    hd_time wait = HD_MIN(HD_SYSTEM_LOOK_EVERY << HD_MIN(s->looks_failed, 5u), HD_SYSTEM_RECONCILE);
+    s->looks_failed++;
+    s->reconcile_at = s->looked_at + wait;
+    hd_log_line(&s->log, HD_LOG_ERROR, "dump-failed", "next_s=%d", (int)(wait / HD_SEC(1)));
+}
+
 void hd_system_reconcile(struct hd_system *s)
 {
     s->reconcile_at = hd_clock_now() + HD_SYSTEM_RECONCILE;
     if (look(s) < 0) {
-        hd_log_line(&s->log, HD_LOG_ERROR, "dump-failed", "next_s=30");
+        look_again(s);
         return;
     }
+    s->looks_failed = 0;
     hd_system_foreign_tell(s);
     hd_system_virtuals_repair(s);
     if (s->fwd == NULL || s->stop) {
@@ -390,7 +415,9 @@ void hd_system_flush_mtu_routes(struct hd_system *s)
             return;
         }
         for (unsigned i = 0; i < all.count; i++) {
-            if (hd_rtnl_route_del(&s->rtnl, &all.v[i].to, all.v[i].len, s->interfaces.kira0) < 0) {
+            int error =
+                hd_rtnl_route_del(&s->rtnl, &all.v[i].to, all.v[i].len, s->interfaces.kira0);
+            if (error < 0 && error != HD_ENOENT) { /* a dump may name one twice */
                 return;
             }
         }

@@ -14,6 +14,7 @@
 
 #include "lib/base.h"
 #include "lib/code_points.h"
+#include "linux/rtnl_answer.h"
 
 #define BUFFER_SIZE 16384 /* an answer about a link with all its statistics is about 2 KB */
 
@@ -52,27 +53,39 @@ static struct nlmsghdr *begin(struct request *r, uint16_t type, uint16_t flags)
     return r->head;
 }
 
-/* Sends the request and hands every answer to `each` (or none): 0 or an error. */
-static int ask(struct request *r, mnl_cb_t each, void *user)
+/* On a socket of its own, which takes with it what would be left of the answer. */
+static int ask_once(struct request *r, mnl_cb_t each, void *user)
 {
     char buffer[BUFFER_SIZE];
     struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-    int rc = MNL_CB_OK;
+    int rc = HD_ESYS;
 
     if (s == NULL)
         return HD_ESYS;
-    if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_sendto(s, r->head, r->head->nlmsg_len) < 0)
-        rc = MNL_CB_ERROR;
-    while (rc == MNL_CB_OK) {
-        ssize_t n = mnl_socket_recvfrom(s, buffer, sizeof buffer);
-        rc = n < 0 ? MNL_CB_ERROR
-                   : mnl_cb_run(buffer, (size_t)n, 1, mnl_socket_get_portid(s), each, user);
-    }
-    rc = rc == MNL_CB_ERROR ? from_errno() : 0;
+    if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) >= 0 &&
+        mnl_socket_sendto(s, r->head, r->head->nlmsg_len) >= 0)
+        rc = hd_rtnl_answer(s, r->head->nlmsg_seq, buffer, sizeof buffer, each, user);
+    if (rc == HD_ESYS)
+        rc = from_errno();
     int saved = errno;
     mnl_socket_close(s);
     errno = saved;
+    return rc;
+}
+
+/* Sends the request and hands every answer to `each` (or none): 0 or an error. Of a dump that has
+ * to be repeated it hears twice. */
+static int ask(struct request *r, mnl_cb_t each, void *user)
+{
+    bool dump = (r->head->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+    int rc = ask_once(r, each, user);
+
+    for (unsigned i = 1; dump && i < HD_RTNL_TRIES && rc == HD_EAGAIN; i++)
+        rc = ask_once(r, each, user);
+    if (rc == HD_EAGAIN) {
+        errno = EAGAIN;
+        rc = HD_ESYS;
+    }
     return rc;
 }
 
@@ -268,9 +281,13 @@ static int read_address_attribute(const struct nlattr *a, void *user)
 {
     struct other_addresses *o = user;
 
-    if (mnl_attr_get_type(a) == IFA_ADDRESS && mnl_attr_get_payload_len(a) == 16 &&
-        memcmp(mnl_attr_get_payload(a), o->keep, 16) != 0 && o->count < HD_ARRAY_LEN(o->found))
-        memcpy(&o->found[o->count++], mnl_attr_get_payload(a), 16);
+    if (mnl_attr_get_type(a) != IFA_ADDRESS || mnl_attr_get_payload_len(a) != 16 ||
+        memcmp(mnl_attr_get_payload(a), o->keep, 16) == 0 || o->count == HD_ARRAY_LEN(o->found))
+        return MNL_CB_OK;
+    for (uint32_t i = 0; i < o->count; i++)
+        if (memcmp(mnl_attr_get_payload(a), &o->found[i], 16) == 0)
+            return MNL_CB_OK;
+    memcpy(&o->found[o->count++], mnl_attr_get_payload(a), 16);
     return MNL_CB_OK;
 }
 
@@ -299,8 +316,10 @@ int hd_fwd_address_only(uint32_t ifindex, const struct hd_ip6 *address)
     m = mnl_nlmsg_put_extra_header(begin(&r, RTM_GETADDR, NLM_F_DUMP), sizeof *m);
     m->ifa_family = AF_INET6;
     rc = ask(&r, read_address, &o);
-    for (uint32_t i = 0; rc == 0 && i < o.count; i++)
+    for (uint32_t i = 0; rc == 0 && i < o.count; i++) {
         rc = address_request(RTM_DELADDR, ifindex, o.len[i], o.found[i].b);
+        rc = rc == HD_ENOENT ? 0 : rc; /* gone by itself */
+    }
     return rc;
 }
 

@@ -46,6 +46,7 @@ struct hd_interface {
     uint8_t link_local_count;
     bool default_route;
     bool seen;                   /* in the dump that runs */
+    bool default_route_seen;     /* the same */
     bool attached;               /* the data plane was told to use it */
     struct hd_in_interface told; /* what the listener knows */
 };
@@ -74,9 +75,12 @@ void hd_interfaces_free(struct hd_interfaces *t);
 /* Feed for netlink; changes are told by hd_interfaces_tell only. */
 void hd_interfaces_link(void *table, const struct hd_link_facts *f);
 void hd_interfaces_address(void *table, const struct hd_address_facts *f);
-void hd_interfaces_default_route(struct hd_interfaces *t, uint32_t ifindex, bool is);
+void hd_interfaces_default_route(struct hd_interfaces *t, uint32_t ifindex);
 
-/* Around a dump of links, addresses and routes: what did not come again is gone. */
+/*
+ * Around a dump of links, addresses and routes: what did not come again is gone. A dump that failed
+ * does not end: what it told counts, what it left out does not.
+ */
 void hd_interfaces_dump_begin(struct hd_interfaces *t);
 void hd_interfaces_dump_end(struct hd_interfaces *t);
 

@@ -108,25 +108,25 @@ void hd_interfaces_address(void *table, const struct hd_address_facts *f)
     }
 }
 
-void hd_interfaces_default_route(struct hd_interfaces *t, uint32_t ifindex, bool is)
+void hd_interfaces_default_route(struct hd_interfaces *t, uint32_t ifindex)
 {
     struct hd_interface *i = hd_interfaces_find(t, ifindex);
     if (i != NULL) {
-        i->default_route = is;
+        i->default_route = i->default_route_seen = true;
     }
 }
 
 void hd_interfaces_dump_begin(struct hd_interfaces *t)
 {
     for (uint32_t i = 0; i < t->len; i++) {
-        t->v[i].seen = false;
-        t->v[i].default_route = false;
+        t->v[i].seen = t->v[i].default_route_seen = false;
     }
 }
 
 void hd_interfaces_dump_end(struct hd_interfaces *t)
 {
     for (uint32_t i = 0; i < t->len; i++) {
+        t->v[i].default_route = t->v[i].default_route_seen;
         if (!t->v[i].seen) {
             t->v[i].link.gone = true;
         }

@@ -19,6 +19,7 @@
 
 #include "lib/base.h"
 #include "lib/code_points.h"
+#include "linux/rtnl_answer.h"
 
 #define BUFFER_BYTES (32 * 1024)
 
@@ -318,30 +319,51 @@ int hd_rtnl_read(struct hd_rtnl *n, const struct hd_rtnl_sink *sink)
     }
 }
 
-/* Sends a request and runs through its answers. */
-static int talk(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
+/* What is left of an answer, and a dump that stands still, go with their socket. */
+static void begin_afresh(struct hd_rtnl *n)
+{
+    struct mnl_socket *fresh = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    if (fresh == NULL) {
+        return; /* the answer's sequence number tells it from the next one's */
+    }
+    if (mnl_socket_bind(fresh, 0, MNL_SOCKET_AUTOPID) < 0) {
+        mnl_socket_close(fresh);
+        return;
+    }
+    mnl_socket_close(n->requests);
+    n->requests = fresh;
+}
+
+/* Sends a request and runs through its answers: as hd_rtnl_answer. */
+static int exchange(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
 {
     static const struct hd_rtnl_sink nobody;
-    unsigned port = mnl_socket_get_portid(n->requests);
     uint32_t sequence = ++n->sequence;
-    int run = MNL_CB_OK;
 
     h->nlmsg_seq = sequence;
     if (mnl_socket_sendto(n->requests, h, h->nlmsg_len) < 0) {
         return HD_ESYS;
     }
-    while (run > MNL_CB_STOP) {
-        ssize_t got = mnl_socket_recvfrom(n->requests, n->buffer, BUFFER_BYTES);
-        if (got <= 0) {
-            return HD_ESYS;
-        }
-        run = mnl_cb_run(n->buffer, (size_t)got, sequence, port, on_message,
-                         (void *)(uintptr_t)(sink != NULL ? sink : &nobody));
+    int error = hd_rtnl_answer(n->requests, sequence, n->buffer, BUFFER_BYTES, on_message,
+                               (void *)(uintptr_t)(sink != NULL ? sink : &nobody));
+    if (error == HD_EAGAIN) {
+        begin_afresh(n);
     }
-    return run == MNL_CB_STOP ? 0 : HD_ESYS;
+    return error;
 }
 
-int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what, const struct hd_rtnl_sink *sink)
+/* The same of a request that is made once: 0 or HD_ESYS. */
+static int talk(struct hd_rtnl *n, struct nlmsghdr *h, const struct hd_rtnl_sink *sink)
+{
+    int error = exchange(n, h, sink);
+    if (error == HD_EAGAIN) {
+        errno = EAGAIN;
+        error = HD_ESYS;
+    }
+    return error;
+}
+
+static struct nlmsghdr *dump_message(struct hd_rtnl *n, enum hd_rtnl_what what)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(n->buffer);
     h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -359,7 +381,16 @@ int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what, const struct hd_rtnl
         struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
         r->rtm_family = what == HD_RTNL_ROUTES6 ? AF_INET6 : AF_INET;
     }
-    return talk(n, h, sink);
+    return h;
+}
+
+int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what, const struct hd_rtnl_sink *sink)
+{
+    int error = HD_EAGAIN;
+    for (unsigned i = 1; i < HD_RTNL_TRIES && error == HD_EAGAIN; i++) {
+        error = exchange(n, dump_message(n, what), sink);
+    }
+    return error == HD_EAGAIN ? talk(n, dump_message(n, what), sink) : error;
 }
 
 /* --- changes -------------------------------------------------------------------------------------

@@ -97,7 +97,10 @@ enum hd_rtnl_what {
     HD_RTNL_ROUTES4,
 };
 
-/* Asks for all objects of a kind: 0 or HD_ESYS. */
+/*
+ * Asks for all objects of a kind: 0 or HD_ESYS. A dump that a change has torn is asked for again:
+ * the sink may hear of the same object twice, and of one that is gone again.
+ */
 HD_MUST_USE int hd_rtnl_dump(struct hd_rtnl *n, enum hd_rtnl_what what,
                              const struct hd_rtnl_sink *sink);
 

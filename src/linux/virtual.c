@@ -130,19 +130,40 @@ void hd_virtual_value_of(const struct hd_virtual_link *l, struct hd_virtual_valu
 /* --- looking -------------------------------------------------------------------------------------
  */
 
-void hd_virtual_look_begin(struct hd_virtual_table *t)
+int hd_virtual_look_begin(struct hd_virtual_table *t)
 {
+    t->before = NULL;
+    t->before_count = t->count;
+    if (t->v != NULL) {
+        t->before = malloc(HD_VIRTUALS_MAX * sizeof *t->v);
+        if (t->before == NULL) {
+            return HD_ENOMEM;
+        }
+        memcpy(t->before, t->v, HD_VIRTUALS_MAX * sizeof *t->v);
+    }
     for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
         l->ifindex = 0;
         l->count = 0;
         l->active = false;
     }
     t->doubt = false;
+    return 0;
+}
+
+void hd_virtual_look_failed(struct hd_virtual_table *t)
+{
+    free(t->v);
+    t->v = t->before;
+    t->count = t->before_count;
+    t->before = NULL;
+    t->doubt = true;
 }
 
 /* What is neither there nor wanted is no more. */
 void hd_virtual_look_end(struct hd_virtual_table *t)
 {
+    free(t->before);
+    t->before = NULL;
     for (struct hd_virtual_link *l = next(t, NULL); l != NULL; l = next(t, l)) {
         l->provided = l->provided && l->ifindex != 0;
         if (!l->asked && l->ifindex == 0 && l->count == 0) {

@@ -43,6 +43,8 @@ struct hd_virtual_link {
 struct hd_virtual_table {
     struct hd_virtual_link *v; /* HD_VIRTUALS_MAX, made with the first */
     uint32_t count;
+    struct hd_virtual_link *before; /* while a look goes on: the table as it was, and its count */
+    uint32_t before_count;
     bool doubt;          /* news do not fit: look again */
     bool refusals_stale; /* what is refused has to be said again */
 };
@@ -50,9 +52,13 @@ struct hd_virtual_table {
 /* --- looking ------------------------------------------------------------------------------------
  */
 
-/* Around a dump of links, then of the addresses of both families. */
-void hd_virtual_look_begin(struct hd_virtual_table *t);
+/*
+ * Around a dump of links, then of the addresses of both families. One that fails has taught
+ * nothing: what was known before holds. 0 or HD_ENOMEM (nothing has begun).
+ */
+HD_MUST_USE int hd_virtual_look_begin(struct hd_virtual_table *t);
 void hd_virtual_look_end(struct hd_virtual_table *t);
+void hd_virtual_look_failed(struct hd_virtual_table *t);
 /* For each that is found: true when it is one of ours. */
 bool hd_virtual_found(struct hd_virtual_table *t, const struct hd_link_facts *f);
 bool hd_virtual_address(struct hd_virtual_table *t, const struct hd_address_facts *f);

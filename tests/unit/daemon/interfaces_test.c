@@ -203,6 +203,34 @@ static void test_table_after_a_dump(void **state)
     hd_interfaces_free(&t);
 }
 
+/* The uplink of a host must not be taken because a dump broke off before the routes. */
+static void test_default_route_after_dumps(void **state)
+{
+    struct hd_interfaces t;
+    struct hd_link_facts f = ethernet("eth0", "");
+    make_table(&t);
+    hd_interfaces_dump_begin(&t);
+    hd_interfaces_link(&t, &f);
+    hd_interfaces_default_route(&t, 2);
+    hd_interfaces_dump_end(&t);
+    hd_interfaces_tell(&t);
+    assert_int_equal(last.why_not, HD_IF_DEFAULT_ROUTE);
+    hd_interfaces_dump_begin(&t); /* fails, and does not end */
+    hd_interfaces_link(&t, &f);
+    hd_interfaces_tell(&t);
+    assert_int_equal(told, 1);
+    hd_interfaces_dump_begin(&t); /* now it is gone */
+    hd_interfaces_link(&t, &f);
+    hd_interfaces_dump_end(&t);
+    hd_interfaces_tell(&t);
+    assert_int_equal(told, 2);
+    assert_true(last.usable);
+    hd_interfaces_default_route(&t, 2); /* by news */
+    hd_interfaces_tell(&t);
+    assert_int_equal(last.why_not, HD_IF_DEFAULT_ROUTE);
+    hd_interfaces_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_every_reason_has_a_name),
         cmocka_unit_test(test_table_tells_changes_only),
         cmocka_unit_test(test_table_after_a_dump),
+        cmocka_unit_test(test_default_route_after_dumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
