@@ -32,6 +32,14 @@ static __always_inline bool conforms(void *map, const void *key, __u32 rate, __u
     return true;
 }
 
+/* One more of all of its kind, whatever they are about. */
+static __always_inline bool kind_allowed(__u32 kind, __u64 now)
+{
+    struct hd_bpf_limit_key key = {.kind = kind};
+
+    return conforms(&hd_limits, &key, HD_BPF_EVENT_ALL_RATE, HD_BPF_EVENT_ALL_BURST, now);
+}
+
 static __always_inline bool event_allowed(__u32 kind, const void *about, const void *source)
 {
     struct hd_bpf_limit_key key = {.kind = kind};
@@ -39,11 +47,8 @@ static __always_inline bool event_allowed(__u32 kind, const void *about, const v
 
     copy_address(key.about, about);
     copy_address(key.source, source);
-    if (!conforms(&hd_limits, &key, HD_BPF_EVENT_RATE, HD_BPF_EVENT_BURST, now))
-        return false;
-    __builtin_memset(&key, 0, sizeof key);
-    key.kind = kind;
-    return conforms(&hd_limits, &key, HD_BPF_EVENT_ALL_RATE, HD_BPF_EVENT_ALL_BURST, now);
+    return conforms(&hd_limits, &key, HD_BPF_EVENT_RATE, HD_BPF_EVENT_BURST, now) &&
+           kind_allowed(kind, now);
 }
 
 /* What an event says beside the packet. */
@@ -102,14 +107,49 @@ static __noinline void report_packet(struct __sk_buff *skb, __u32 offset, const 
     bpf_ringbuf_submit(e, 0);
 }
 
+/*
+ * A flow is due to be told. What there is no room for, in the limits or on the ring, is not noted
+ * as told either: its next packet tries again. New flows and known ones have a share each, so that
+ * somebody who writes to one invented destination after the other silences no flow that lasts.
+ */
+static __noinline void tell_flow(const struct hd_bpf_label_key *to, __u32 adj, __u64 now)
+{
+    struct hd_bpf_flow *flow, fresh = {.reported_ns = now};
+    struct hd_bpf_event *e;
+    __u64 packets = 1;
+
+    if (!to)
+        return;
+    flow = bpf_map_lookup_elem(&hd_flows, to);
+    if (!kind_allowed(HD_BPF_EV_FLOW << 16 | (flow ? 1 : 0), now))
+        return;
+    e = bpf_ringbuf_reserve(&hd_events, offsetof(struct hd_bpf_event, packet), 0);
+    if (!e) {
+        count(HD_BPF_EVENTS_LOST);
+        return;
+    }
+    if (flow) {
+        flow->reported_ns = now;
+        packets = flow->packets;
+        flow->packets = 0;
+    } else {
+        bpf_map_update_elem(&hd_flows, to, &fresh, BPF_ANY);
+    }
+    __builtin_memset(e, 0, offsetof(struct hd_bpf_event, packet));
+    e->kind = HD_BPF_EV_FLOW;
+    e->adj = adj;
+    e->packets = packets;
+    copy_address(e->to, to->label);
+    bpf_ringbuf_submit(e, 0);
+}
+
 /* Counts a packet to a destination: the first is reported at once, then a sum every eight seconds.
  */
 static __always_inline void note_flow(const void *to, __u32 adj)
 {
-    __u64 now = bpf_ktime_get_ns(), packets = 1;
+    __u64 now = bpf_ktime_get_ns();
     struct hd_bpf_label_key key;
-    struct hd_bpf_flow *flow, fresh = {.reported_ns = now};
-    struct hd_bpf_event *e;
+    struct hd_bpf_flow *flow;
 
     copy_address(key.label, to);
     flow = bpf_map_lookup_elem(&hd_flows, &key);
@@ -117,23 +157,8 @@ static __always_inline void note_flow(const void *to, __u32 adj)
         __sync_fetch_and_add(&flow->packets, 1);
         if (now - flow->reported_ns < HD_BPF_FLOW_EVERY_NS)
             return;
-        flow->reported_ns = now;
-        packets = flow->packets;
-        flow->packets = 0;
-    } else {
-        bpf_map_update_elem(&hd_flows, &key, &fresh, BPF_ANY);
     }
-    e = bpf_ringbuf_reserve(&hd_events, offsetof(struct hd_bpf_event, packet), 0);
-    if (!e) {
-        count(HD_BPF_EVENTS_LOST);
-        return;
-    }
-    __builtin_memset(e, 0, offsetof(struct hd_bpf_event, packet));
-    e->kind = HD_BPF_EV_FLOW;
-    e->adj = adj;
-    e->packets = packets;
-    copy_address(e->to, to);
-    bpf_ringbuf_submit(e, 0);
+    tell_flow(&key, adj, now);
 }
 
 static __always_inline int drop(__u32 counter)

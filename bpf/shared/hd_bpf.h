@@ -45,7 +45,8 @@
  * out. */
 #define HD_BPF_STRANGERS_RATE  16000
 #define HD_BPF_STRANGERS_BURST 4000
-/* Events per second about one (kind, label or destination, source), and about all of a kind. */
+/* Events per second about one (kind, label or destination, source), and about all of a kind. New
+ * flows and flows that last are two kinds, with the second limit only. */
 #define HD_BPF_EVENT_RATE      10
 #define HD_BPF_EVENT_BURST     5
 #define HD_BPF_EVENT_ALL_RATE  1000

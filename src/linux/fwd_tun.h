@@ -181,13 +181,13 @@ enum hd_tun_counter {
 #define HD_TUN_STATIONS_MAX    256
 #define HD_TUN_REPORT_RATE_HZ  10 /* about one label or destination and source; */
 #define HD_TUN_REPORT_BURST    5
-#define HD_TUN_REPORTS_RATE_HZ 1000 /* about all */
+#define HD_TUN_REPORTS_RATE_HZ 1000 /* about all; of new flows; of flows that last */
 #define HD_TUN_REPORTS_BURST   200
 
 /* Tables of fixed size, two places per hash: what a stranger sends can evict, never grow. */
 struct hd_tun_reports {
     uint64_t salt;
-    hd_time all_full_at;
+    hd_time all_full_at, flows_full_at[2]; /* new, known */
     struct hd_tun_flow {
         struct hd_ip6 to;
         hd_time reported_at; /* 0: free */

@@ -22,29 +22,45 @@ static struct hd_tun_flow *flow_place(struct hd_tun_reports *r, const struct hd_
     return pair[0].reported_at <= pair[1].reported_at ? &pair[0] : &pair[1];
 }
 
-uint64_t hd_tun_note_flow(struct hd_tun_reports *r, const struct hd_ip6 *to, hd_time now)
-{
-    struct hd_tun_flow *f = flow_place(r, to);
-    if (f->reported_at == 0 || !hd_ip6_equal(&f->to, to)) {
-        *f = (struct hd_tun_flow){.to = *to, .reported_at = now};
-        return 1;
-    }
-    f->packets++;
-    if (now - f->reported_at < HD_TUN_FLOW_EVERY) {
-        return 0;
-    }
-    uint64_t packets = f->packets;
-    f->packets = 0;
-    f->reported_at = now;
-    return packets;
-}
-
 /* A bucket as the instant at which it is full again: true and one token less, or false. */
 static bool bucket_has(hd_time full_at, hd_time now, int64_t rate_hz, int64_t burst, hd_time *after)
 {
     hd_time token = HD_SEC(1) / rate_hz;
     *after = HD_MAX(full_at, now) + token;
     return *after - now <= burst * token;
+}
+
+/*
+ * Room for one more report of flows. New and known ones have a share each, so that somebody who
+ * writes to one invented destination after the other silences no flow that lasts.
+ */
+static bool flow_allowed(struct hd_tun_reports *r, bool known, hd_time now)
+{
+    hd_time *full_at = &r->flows_full_at[known], after;
+    if (!bucket_has(*full_at, now, HD_TUN_REPORTS_RATE_HZ, HD_TUN_REPORTS_BURST, &after)) {
+        return false;
+    }
+    *full_at = after;
+    return true;
+}
+
+/* What there is no room for is not noted as told either: its next packet tries again. */
+uint64_t hd_tun_note_flow(struct hd_tun_reports *r, const struct hd_ip6 *to, hd_time now)
+{
+    struct hd_tun_flow *f = flow_place(r, to);
+    bool known = f->reported_at != 0 && hd_ip6_equal(&f->to, to);
+    if (known) {
+        f->packets++;
+        if (now - f->reported_at < HD_TUN_FLOW_EVERY) {
+            return 0;
+        }
+    }
+    if (!flow_allowed(r, known, now)) {
+        return 0;
+    }
+    uint64_t packets = known ? f->packets : 1;
+    *f = (struct hd_tun_flow){.to = *to, .reported_at = now};
+    return packets;
 }
 
 /* The bucket of something in a table: its own, or the one of what shares the place with it. */

@@ -115,6 +115,7 @@ bool hd_client_write(struct hd_client *c)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     c->out_at += (size_t)n;
+    c->stuck_ms = 0;
     if (c->out_at < c->out_len)
         return true;
     free(c->out);

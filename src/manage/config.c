@@ -330,7 +330,6 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
     c->said = true;
     c->until_ms = m->now_ms + (c->back ? RETURN_GRACE_MS : 1000 * HD_MANAGE_CONFIG_WAIT_S);
     if (who) {
-        who->since_ms = m->now_ms;
         who->deadline_ms = m->now_ms + 1000 * HD_MANAGE_CONFIG_WAIT_S;
         hd_client_put(who, (const char *)tail, len);
     }

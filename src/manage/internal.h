@@ -84,6 +84,7 @@ struct hd_client {
     uint32_t max;        /* rows per page */
     int64_t deadline_ms; /* of the open request */
     int64_t since_ms;    /* of the last line or write */
+    int64_t stuck_ms;    /* since when it takes nothing of what waits in out; 0: it takes */
     struct hd_walk walk;
     struct hd_gather gather;
     struct hd_kira_command command;
@@ -132,6 +133,7 @@ bool hd_client_read(struct hd_client *c);
 /* The next whole line (NUL-terminated, without its end), NULL when there is none. */
 char *hd_client_line(struct hd_client *c, size_t *len);
 void hd_client_line_done(struct hd_client *c, size_t len);
+/* Writes what it takes; false: the client is to be closed. */
 bool hd_client_write(struct hd_client *c);
 /* Appends one line; the client is cut when memory or its patience with us ran out. */
 void hd_client_put(struct hd_client *c, const char *text, size_t len);

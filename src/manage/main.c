@@ -20,7 +20,7 @@
 
 #define DEFAULT_NODE_PREFIX 0xfc00
 #define DRAIN_MAX           64 /* records per turn: clients shall not wait for a flood of events */
-#define WRITE_PATIENCE_MS   30000 /* a client that reads nothing for so long is cut */
+#define WRITE_PATIENCE_MS   30000 /* who takes nothing of what waits for so long is cut */
 
 static int64_t monotonic_ms(void)
 {
@@ -232,8 +232,16 @@ static void serve_client(struct hd_manage *m, struct hd_client *c, short events)
         alive = hd_client_write(c);
     if (c->out_len - c->out_at < before)
         c->since_ms = m->now_ms;
+    if (c->out_len > c->out_at && c->stuck_ms == 0)
+        c->stuck_ms = m->now_ms;
     if (!alive || (c->closing && c->out_len == c->out_at))
         hd_client_close(m, c);
+}
+
+/* It has had a chance since, and took nothing: how long it was silent before counts for nothing. */
+static bool is_stuck(const struct hd_manage *m, const struct hd_client *c)
+{
+    return c->out_len > c->out_at && m->now_ms - c->stuck_ms > WRITE_PATIENCE_MS;
 }
 
 /* Requests that wait for the router, and those that have waited enough. */
@@ -251,10 +259,9 @@ static void tend_clients(struct hd_manage *m)
                             m->router_fd < 0 && !c->config_args ? "the router process is away"
                                                                 : "no answer in time");
         }
-        if (c->out_len > c->out_at && m->now_ms - c->since_ms > WRITE_PATIENCE_MS)
+        serve_client(m, c, 0);
+        if (c->fd >= 0 && is_stuck(m, c))
             hd_client_close(m, c);
-        else
-            serve_client(m, c, 0);
     }
 }
 
@@ -290,7 +297,7 @@ static int wait_ms(const struct hd_manage *m)
         if (c->busy)
             next = HD_MIN(next, c->deadline_ms);
         if (c->out_len > c->out_at)
-            next = HD_MIN(next, c->since_ms + WRITE_PATIENCE_MS + 1);
+            next = HD_MIN(next, c->stuck_ms + WRITE_PATIENCE_MS + 1);
         unsent |= c->busy && !c->asked && m->router_known && !c->config_args;
     }
     if (unsent)

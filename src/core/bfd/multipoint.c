@@ -77,7 +77,7 @@ static struct bfd_session *tail_for(struct bfd *b, struct hd_ctx *c, const struc
     if (!f->listens || !f->listen.tails)
         return NULL;
     *why = BFD_DROP_LIMIT;
-    if (f->tails >= HD_BFD_TAILS_MAX)
+    if (f->tails >= HD_BFD_TAILS_MAX && !bfd_session_yield(b, c, f, HD_BFD_TAIL))
         return NULL;
     s = bfd_session_new(b, c, HD_BFD_TAIL, f->name, &any, &d->from);
     if (s == NULL)
@@ -129,7 +129,7 @@ static enum bfd_drop find_tail(struct bfd *b, struct hd_ctx *c, const struct hd_
     return BFD_OK;
 }
 
-static void learn_head(struct hd_ctx *c, struct bfd_session *s, const struct hd_in_datagram *d,
+static void learn_head(struct bfd_session *s, const struct hd_in_datagram *d,
                        const struct bfd_packet *p, hd_time at)
 {
     s->received++;
@@ -140,7 +140,14 @@ static void learn_head(struct hd_ctx *c, struct bfd_session *s, const struct hd_
     s->said_down = p->state == HD_BFD_ADMIN_DOWN;
     s->seen_local = d->to;
     s->heard_at = at;
+}
+
+/* From now on a packet like this one is no news. */
+static void expect_head(struct hd_ctx *c, struct bfd_session *s, const struct hd_in_datagram *d,
+                        const struct bfd_packet *p, hd_time at)
+{
     struct hd_watch_value v = bfd_watch_value(s);
+
     v.consume = p->state == HD_BFD_UP && (p->flags & BFD_POLL) == 0 && d->len == BFD_BYTES;
     memcpy(v.steady, d->bytes, BFD_BYTES);
     hd_model_watch_seen(c->model, s->watch, at);
@@ -161,11 +168,12 @@ void bfd_tail_receive(struct bfd *b, struct hd_ctx *c, const struct hd_in_datagr
         bfd_drop(b, why, s);
         return;
     }
-    learn_head(c, s, d, p, at);
+    learn_head(s, d, p, at);
     if (p->state == HD_BFD_UP)
         bfd_session_set_state(b, c, s, HD_BFD_UP, HD_BFD_DIAG_NONE);
     else
         bfd_session_set_state(b, c, s, HD_BFD_DOWN, HD_BFD_DIAG_NEIGHBOR_DOWN);
+    expect_head(c, s, d, p, at);
 }
 
 /* Silence: first the head is down, and after as long again the tail has nothing to remember. */
@@ -173,7 +181,9 @@ void bfd_tail_silent(struct bfd *b, struct hd_ctx *c, struct bfd_session *s)
 {
     if (s->state == HD_BFD_UP) {
         bfd_session_set_state(b, c, s, HD_BFD_DOWN, HD_BFD_DIAG_EXPIRED);
+        struct hd_watch_value v = bfd_watch_value(s); /* should it speak again, that is news */
         hd_model_watch_seen(c->model, s->watch, c->now);
+        hd_model_watch_set(c->model, s->watch, &v);
         return;
     }
     if (!bfd_wanted(s)) {

@@ -76,7 +76,7 @@ static struct bfd_session *unsolicited(struct bfd *b, struct hd_ctx *c,
     if ((p->flags & BFD_AUTH) != 0)
         return NULL;
     *why = BFD_DROP_LIMIT;
-    if (f->unsolicited >= BFD_UNSOLICITED_MAX)
+    if (f->unsolicited >= BFD_UNSOLICITED_MAX && !bfd_session_yield(b, c, f, HD_BFD_SINGLE_HOP))
         return NULL;
     struct bfd_session *s = bfd_session_new(b, c, HD_BFD_SINGLE_HOP, f->name, &any, &d->from);
     if (s == NULL)

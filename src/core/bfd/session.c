@@ -237,8 +237,14 @@ static hd_time us(uint64_t n)
     return HD_US(HD_MIN(n, (uint64_t)INT64_MAX / 1000 / 256));
 }
 
+/* A packet made it, and nobody here asks for it. */
+static bool is_only_heard(const struct bfd_session *s)
+{
+    return s->heard && !bfd_wanted(s);
+}
+
 /* Detection time (6.8.4), 0: nothing can be expected. */
-hd_time bfd_session_detect(const struct bfd_session *s)
+static hd_time agreed_detect(const struct bfd_session *s)
 {
     if (s->kind == HD_BFD_TAIL)
         return s->remote_multiplier * us(s->remote_tx_us);
@@ -247,6 +253,19 @@ hd_time bfd_session_detect(const struct bfd_session *s)
     if (!demands(s))
         return s->remote_multiplier * us(HD_MAX(s->rx_in_use_us, s->remote_tx_us));
     return s->polling ? s->multiplier * us(HD_MAX(s->tx_in_use_us, s->remote_rx_us)) : 0;
+}
+
+/*
+ * The detection time that is in force. One of days, which any packet may demand, is agreed with
+ * nobody before the session is up: until then it has a bound where only that packet wants it.
+ */
+hd_time bfd_session_detect(const struct bfd_session *s)
+{
+    hd_time agreed = agreed_detect(s);
+
+    if (s->state != HD_BFD_UP && is_only_heard(s))
+        return HD_MIN(agreed, BFD_HEARD_MAX);
+    return agreed;
 }
 
 /* The interval at which we send (6.8.7), 0: not by ourselves. */
@@ -681,4 +700,55 @@ void bfd_session_timer(struct bfd *b, struct hd_ctx *c, struct bfd_session *s)
         bfd_session_poll(c, s);
         bfd_session_publish(b, c, s, false);
     }
+}
+
+/* --- room for others ------------------------------------------------------------------------- */
+
+static hd_time last_heard(const struct hd_ctx *c, const struct bfd_session *s)
+{
+    const struct hd_watch *w = hd_model_watch(c->model, s->watch);
+
+    return w != NULL ? w->seen_at : s->heard_at;
+}
+
+/* Whether it may go for another one: it never came up, or has been silent for long. */
+static bool may_go(const struct hd_ctx *c, const struct bfd_session *s)
+{
+    return is_only_heard(s) && !s->leaving &&
+           (s->state != HD_BFD_UP || c->now - last_heard(c, s) > BFD_HEARD_MAX);
+}
+
+static bool within_yields(struct bfd_interface *f, hd_time now)
+{
+    if (now - f->yields_at >= HD_SEC(1)) {
+        f->yields_at = now;
+        f->yields = 0;
+    }
+    return f->yields < BFD_YIELDS_MAX;
+}
+
+/*
+ * Packets with invented sources may fill all places, but keep no real peer out: the one that was
+ * not heard for longest goes. A peer is up a round trip after its first packet, and then stays. How
+ * often that happens is limited, since making and ending sessions is work.
+ */
+bool bfd_session_yield(struct bfd *b, struct hd_ctx *c, struct bfd_interface *f, uint8_t kind)
+{
+    struct bfd_session *oldest = NULL;
+
+    if (!within_yields(f, c->now))
+        return false;
+    for (uint32_t i = 1; i < b->sessions.len; i++) {
+        struct bfd_session *s = b->sessions.v[i];
+        if (s != NULL && s->kind == kind && s->ifindex == f->ifindex && may_go(c, s) &&
+            (oldest == NULL || last_heard(c, s) < last_heard(c, oldest)))
+            oldest = s;
+    }
+    if (oldest == NULL)
+        return false;
+    f->yields++;
+    if (oldest->state > HD_BFD_DOWN)
+        bfd_session_set_state(b, c, oldest, HD_BFD_DOWN, HD_BFD_DIAG_EXPIRED);
+    bfd_session_free(b, c, oldest);
+    return true;
 }

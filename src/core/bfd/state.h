@@ -22,6 +22,8 @@
 
 /* Limits and constants beside those of bfd.h. */
 #define BFD_UNSOLICITED_MAX 64         /* per interface */
+#define BFD_HEARD_MAX       HD_SEC(60) /* silence after which nobody has a right to a place */
+#define BFD_YIELDS_MAX      64         /* places taken away, per interface and second */
 #define BFD_INTERFACES_MAX  1024       /* that are remembered */
 #define BFD_SLOW_US         1000000    /* R45: not up, no faster than this */
 #define BFD_LEASE           HD_SEC(10) /* packets of a router process that is gone are sent */
@@ -43,6 +45,8 @@ struct bfd_interface {
     bool listens; /* struct below was configured */
     struct hd_bfd_listen_config listen;
     uint32_t tails, unsolicited; /* sessions that packets made */
+    hd_time yields_at;           /* begin of the second in which places taken away are counted */
+    uint32_t yields;
 };
 
 struct bfd_client {
@@ -138,6 +142,9 @@ struct bfd_session *bfd_session_new(struct bfd *b, struct hd_ctx *c, uint8_t kin
 struct bfd_session *bfd_session_find(struct bfd *b, uint8_t kind, const char *interface,
                                      const struct hd_ip6 *local, const struct hd_ip6 *remote);
 void bfd_session_free(struct bfd *b, struct hd_ctx *c, struct bfd_session *s);
+/* Takes the place of a session that a packet made for another one of the kind: false if none may
+ * go. */
+bool bfd_session_yield(struct bfd *b, struct hd_ctx *c, struct bfd_interface *f, uint8_t kind);
 /* Queues it for bfd_session_settle. */
 void bfd_session_touch(struct bfd *b, struct bfd_session *s);
 /* Brings it to where its wants and its interface put it; may free it. */

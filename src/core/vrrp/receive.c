@@ -4,7 +4,11 @@
  *
  * Whatever is wrong with it leaves through drop(), which counts it under its reason; nothing else
  * happens then. Checks that name a virtual router come after the VRID was found, so that each
- * counts where ietf-vrrp has its counter. A flood is counted before it is read.
+ * counts where ietf-vrrp has its counter.
+ *
+ * A flood is stopped before more than heads are read. What the heads refuse takes nothing of the
+ * share that an interface has: else somebody far away, whose packets the hop limit tells from real
+ * ones, could use it up, and a Backup that hears nobody becomes Active.
  */
 #include "core/vrrp/state.h"
 
@@ -273,10 +277,6 @@ void vrrp_on_frame(struct vrrp *v, struct hd_ctx *c, const struct hd_in_datagram
         drop(v, VRRP_DROP_INTERFACE);
         return;
     }
-    if (!within_rate(h.f, c->now)) {
-        drop(v, VRRP_DROP_RATE);
-        return;
-    }
     enum vrrp_frame_fault fault = vrrp_read_frame(d->bytes, d->len, &h.p);
     if (fault == VRRP_FRAME_OK && vrrp_family_index(h.p.family) != (d->port - 1u) % 2)
         fault = VRRP_FRAME_OTHER;
@@ -302,6 +302,10 @@ void vrrp_on_frame(struct vrrp *v, struct hd_ctx *c, const struct hd_in_datagram
     }
     if (h.i == NULL) {
         drop_error(v, c, &h, VRRP_DROP_VRID, HD_VRRP_ERR_VRID);
+        return;
+    }
+    if (!within_rate(h.f, c->now)) {
+        drop(v, VRRP_DROP_RATE);
         return;
     }
     on_message(v, c, &h);

@@ -176,6 +176,30 @@ static void test_flow_reports(void **state)
     node_route_del(&chain.n[A], &e, 128);
 }
 
+/* Who writes to one invented destination after the other is not told packet by packet. */
+static void test_flow_flood(void **state)
+{
+    struct hd_route_value v = {.act = HD_ROUTE_DIRECT, .adj = chain.adj[A][RIGHT]};
+    struct hd_ip6 net = node_address(E);
+    const uint32_t count = 4000;
+
+    (void)state;
+    net.b[8] = 0x66;
+    node_route(&chain.n[A], &net, 96, &v);
+    forget_reports(A);
+    uint64_t lost = backend == HD_FWD_EBPF ? node_counter(&chain.n[A], "event.lost") : 0;
+    uint64_t start = now_ns();
+    assert_int_equal(udp_spread(PID(A), &net, count), count);
+    sleep_ms(50);
+    uint32_t told = node_reports(&chain.n[A], HD_REPORT_FLOW, NULL);
+    uint64_t took_ms = (now_ns() - start) / 1000000;
+    print_message("  %u destinations in %u ms, %u told\n", count, (unsigned)took_ms, told);
+    assert_in_range(told, 1, 200 + took_ms + 1);
+    if (backend == HD_FWD_EBPF)
+        assert_int_equal(node_counter(&chain.n[A], "event.lost"), lost);
+    node_route_del(&chain.n[A], &net, 96);
+}
+
 /* Where eBPF hands super-packets to a user-space node, that node has to cut them. */
 static void test_super_packets(void **state)
 {
@@ -761,6 +785,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_police),
         cmocka_unit_test(test_flow_reports),
+        cmocka_unit_test(test_flow_flood),
         cmocka_unit_test(test_unprivileged),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_tun),

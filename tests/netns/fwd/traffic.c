@@ -112,6 +112,7 @@ struct sending {
     const char *device;
     uint32_t count, segments, size, done;
     uint8_t traffic_class, answer;
+    bool spread; /* each to the next address */
 };
 
 static struct sockaddr_in6 address_of(const struct sending *s, uint16_t port)
@@ -134,10 +135,13 @@ static int send_udp(void *arg)
     setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
     if (s->segments > 1 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) != 0)
         return 2;
-    for (uint32_t i = 0; i < s->count; i++)
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->spread)
+            memcpy(&a.sin6_addr.s6_addr[12], &i, sizeof i);
         if (sendto(fd, bytes, (size_t)s->segments * s->size, 0, (struct sockaddr *)&a, sizeof a) >
             0)
             s->done++;
+    }
     return 0;
 }
 
@@ -151,6 +155,17 @@ uint32_t udp_send(pid_t where, const struct hd_ip6 *to, uint32_t count, uint32_t
                           .segments = segments,
                           .size = size,
                           .traffic_class = traffic_class};
+    HD_ASSERT(wait_for(start_in(where, send_udp, s)) == 0);
+    uint32_t done = s->done;
+    munmap(s, sizeof *s);
+    return done;
+}
+
+uint32_t udp_spread(pid_t where, const struct hd_ip6 *to, uint32_t count)
+{
+    struct sending *s = shared(sizeof *s);
+
+    *s = (struct sending){.to = *to, .count = count, .segments = 1, .size = 10, .spread = true};
     HD_ASSERT(wait_for(start_in(where, send_udp, s)) == 0);
     uint32_t done = s->done;
     munmap(s, sizeof *s);

@@ -30,6 +30,10 @@ void receiver_free(struct received *r);
 uint32_t udp_send(pid_t where, const struct hd_ip6 *to, uint32_t count, uint32_t segments,
                   uint32_t size, uint8_t traffic_class);
 
+/* Sends a datagram to each of `count` addresses, which differ from `to` in the last four bytes: how
+ * many were taken. */
+uint32_t udp_spread(pid_t where, const struct hd_ip6 *to, uint32_t count);
+
 /* A frame with a label made by hand, around a UDP datagram to UDP_PORT. */
 struct made {
     struct hd_mac from, to;

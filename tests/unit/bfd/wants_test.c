@@ -292,6 +292,15 @@ static struct rig_config listening(bool unsolicited, bool tails)
     return c;
 }
 
+static unsigned count_up(struct rig *g, unsigned node)
+{
+    unsigned up = 0;
+
+    for (unsigned i = 0; i < rig_rows(g, node); i++)
+        up += rig_row(g, node, i).state == HD_BFD_UP;
+    return up;
+}
+
 static void unsolicited_sessions(void **state)
 {
     struct rig *g = rig_new(2, 8);
@@ -307,16 +316,82 @@ static void unsolicited_sessions(void **state)
     struct rig_packet p = rig_last(g, 1, 0);
     memset(p.bytes + 8, 0, 4);
     p.bytes[1] = 0x40;
-    for (unsigned i = 0; i < 100; i++) { /* as many as there is room for */
+    for (unsigned i = 0; i < 200; i++) { /* as many as there is room for, and some in turn */
         p.from.b[14] = 1;
         p.from.b[15] = (uint8_t)i;
         rig_inject(g, 0, &p);
     }
     assert_int_equal(rig_rows(g, 0), 64);
-    assert_int_equal(rig_counter(g, 0, "dropped-limit"), 37);
+    assert_int_equal(rig_counter(g, 0, "dropped-limit"), 200 - 63 - 64);
+    assert_int_equal(count_up(g, 0), 1);
     g->node[1].gone = true;
     rig_run(g, HD_SEC(8)); /* each goes with its detection time */
     assert_int_equal(rig_rows(g, 0), 0);
+    rig_free(g);
+}
+
+/* Invented peers that ask to be waited for twelve days hold no place against a real one. */
+static void invented_peers_give_way(void **state)
+{
+    struct rig *g = rig_new(3, 13);
+    struct rig_config a = listening(true, false);
+    struct rig_config b = rig_one(rig_session(g, 1, 0)), late = rig_one(rig_session(g, 2, 0));
+
+    assert_int_equal(rig_start(g, 0, &a, false), 0);
+    assert_int_equal(rig_start(g, 1, &b, false), 0);
+    rig_run(g, HD_SEC(3));
+    struct rig_packet p = rig_last(g, 1, 0);
+    p.bytes[1] = 0x40;
+    p.bytes[2] = 255;
+    memset(p.bytes + 8, 0, 4);
+    memset(p.bytes + 12, 0xff, 4);
+    for (unsigned i = 0; i < 64; i++) {
+        p.from.b[14] = 1;
+        p.from.b[15] = (uint8_t)i;
+        rig_inject(g, 0, &p);
+    }
+    assert_int_equal(rig_rows(g, 0), 64);
+    assert_int_equal(rig_start(g, 2, &late, false), 0);
+    rig_run(g, HD_SEC(3));
+    assert_int_equal(rig_row(g, 2, 0).state, HD_BFD_UP);
+    assert_int_equal(count_up(g, 0), 2);
+    assert_int_equal(rig_rows(g, 0), 64);
+    rig_run(g, HD_SEC(58)); /* nor for a minute longer than they were heard */
+    assert_int_equal(rig_rows(g, 0), 2);
+    assert_int_equal(count_up(g, 0), 2);
+    assert_int_equal(rig_row(g, 2, 0).downs, 0);
+    rig_free(g);
+}
+
+/* One that came up and then was silent keeps its place until somebody needs it. */
+static void silent_peers_give_way(void **state)
+{
+    struct rig *g = rig_new(3, 14);
+    struct rig_config a = listening(true, false);
+    struct rig_config b = rig_one(rig_session(g, 1, 0)), late = rig_one(rig_session(g, 2, 0));
+
+    b.session[0].tx_us = 100000000; /* it is waited for five minutes */
+    assert_int_equal(rig_start(g, 0, &a, false), 0);
+    assert_int_equal(rig_start(g, 1, &b, false), 0);
+    rig_run(g, HD_SEC(250));
+    assert_int_equal(count_up(g, 0), 1);
+    g->node[1].gone = true;
+    rig_run(g, HD_SEC(61) + HD_SEC(100));
+    assert_int_equal(count_up(g, 0), 1);
+    struct rig_packet p = rig_last(g, 1, 0);
+    p.bytes[1] = 0x40;
+    p.bytes[2] = 3;
+    memset(p.bytes + 8, 0, 4);
+    for (unsigned i = 0; i < 63; i++) {
+        p.from.b[14] = 1;
+        p.from.b[15] = (uint8_t)i;
+        rig_inject(g, 0, &p);
+    }
+    assert_int_equal(count_up(g, 0), 1);
+    assert_int_equal(rig_start(g, 2, &late, false), 0);
+    rig_run(g, HD_SEC(3));
+    assert_int_equal(rig_row(g, 2, 0).state, HD_BFD_UP);
+    assert_int_equal(count_up(g, 0), 1);
     rig_free(g);
 }
 
@@ -408,6 +483,26 @@ static void r62_head_changes(void **state)
     rig_free(g);
 }
 
+/* A head that was silent for a while is up again with its next packet, the same as before. */
+static void tails_hear_again(void **state)
+{
+    struct rig *g = rig_new(2, 15);
+    struct rig_config h = rig_one(head(g)), t = listening(false, true);
+
+    assert_int_equal(rig_start(g, 1, &t, false), 0);
+    assert_int_equal(rig_start(g, 0, &h, false), 0);
+    rig_run(g, HD_SEC(1));
+    assert_int_equal(rig_row(g, 1, 0).state, HD_BFD_UP);
+    g->lose = lose_all;
+    rig_run(g, HD_MS(45));
+    assert_int_equal(rig_row(g, 1, 0).state, HD_BFD_DOWN);
+    g->lose = NULL;
+    rig_run(g, HD_MS(100));
+    assert_int_equal(rig_row(g, 1, 0).state, HD_BFD_UP);
+    assert_int_equal(rig_row(g, 1, 0).detect_ns, HD_MS(30));
+    rig_free(g);
+}
+
 /* R61: the table of tails is bounded. */
 static void r61_tails_are_bounded(void **state)
 {
@@ -427,6 +522,17 @@ static void r61_tails_are_bounded(void **state)
     assert_int_equal(rig_rows(g, 1), HD_BFD_TAILS_MAX);
     assert_int_equal(rig_counter(g, 1, "dropped-limit"), 100 + 1 - HD_BFD_TAILS_MAX);
     rig_run(g, HD_SEC(1));
+    assert_int_equal(rig_rows(g, 1), 0);
+    p.bytes[1] = 0x40 | 0x0b; /* down, and to be remembered for twelve days: they give way */
+    p.bytes[2] = 255;
+    memset(p.bytes + 12, 0xff, 4);
+    for (unsigned i = 0; i < 100; i++) {
+        p.from.b[15] = (uint8_t)i;
+        rig_inject(g, 1, &p);
+    }
+    assert_int_equal(rig_rows(g, 1), HD_BFD_TAILS_MAX);
+    assert_int_equal(rig_counter(g, 1, "dropped-limit"), 100 + 1 - HD_BFD_TAILS_MAX);
+    rig_run(g, HD_SEC(61));
     assert_int_equal(rig_rows(g, 1), 0);
     rig_free(g);
 }
@@ -519,8 +625,11 @@ int main(void)
         cmocka_unit_test(wrong_requests_are_answered),
         cmocka_unit_test(interfaces_come_and_go),
         cmocka_unit_test(unsolicited_sessions),
+        cmocka_unit_test(invented_peers_give_way),
+        cmocka_unit_test(silent_peers_give_way),
         cmocka_unit_test(r60_r61_head_and_tails),
         cmocka_unit_test(r62_head_changes),
+        cmocka_unit_test(tails_hear_again),
         cmocka_unit_test(r61_tails_are_bounded),
         cmocka_unit_test(a_client_waits_for_a_head),
         cmocka_unit_test(survives_each_failure),

@@ -9,11 +9,14 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -22,6 +25,26 @@
 #include "manage/internal.h"
 
 static struct bench bench;
+
+/* By how much the clock of the bench's processes is ahead: patience is half a minute. */
+static int64_t *ahead_s;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int error = __real_clock_gettime(clock, t);
+
+    if (ahead_s)
+        t->tv_sec += __atomic_load_n(ahead_s, __ATOMIC_RELAXED);
+    return error;
+}
+
+static void pass_seconds(int64_t n)
+{
+    __atomic_fetch_add(ahead_s, n, __ATOMIC_RELAXED);
+}
 
 struct line {
     int fd;
@@ -118,6 +141,10 @@ static void expect_error(struct line *l, const char *request, const char *code, 
 static int start(void **state)
 {
     (void)state;
+    ahead_s =
+        mmap(NULL, sizeof *ahead_s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (ahead_s == MAP_FAILED)
+        return -1;
     bench_start(&bench);
     return 0;
 }
@@ -126,6 +153,7 @@ static int stop(void **state)
 {
     (void)state;
     bench_stop(&bench);
+    munmap(ahead_s, sizeof *ahead_s);
     return 0;
 }
 
@@ -394,19 +422,88 @@ static int64_t event_node(struct line *l)
     return node;
 }
 
+/* A client that goes away has its command cancelled, which the bench tells as an event. */
+static void raise_event(void)
+{
+    struct line asker = dial();
+
+    say(&asker, "{\"command\":\"ping\",\"args\":{\"node\":\"cc\"}}\n");
+    usleep(100000);
+    hang_up(&asker);
+}
+
 static void events_reach_monitors(void **state)
 {
-    struct line l = dial(), asker = dial();
+    struct line l = dial();
 
     (void)state;
     say(&l, "{\"command\":\"monitor\"}\n");
     assert_int_equal(event_node(&l), -2); /* subscribed */
     assert_int_equal(event_node(&l), 1);
-    /* A client that goes away has its command cancelled, which the bench tells as an event. */
-    say(&asker, "{\"command\":\"ping\",\"args\":{\"node\":\"cc\"}}\n");
-    usleep(100000);
-    hang_up(&asker);
+    raise_event();
     assert_int_equal(event_node(&l), 4711);
+    hang_up(&l);
+}
+
+/* That nothing was to be said for long is not that nothing was taken. */
+static void quiet_monitors_stay(void **state)
+{
+    struct line l = dial();
+
+    (void)state;
+    say(&l, "{\"command\":\"monitor\"}\n");
+    assert_int_equal(event_node(&l), -2);
+    assert_int_equal(event_node(&l), 1);
+    for (int i = 0; i < 2; i++) {
+        pass_seconds(40);
+        raise_event();
+        assert_int_equal(event_node(&l), 4711);
+    }
+    hang_up(&l);
+}
+
+/* Fills the connection with answers until it takes no more requests. */
+static void ask_without_reading(struct line *l)
+{
+    static const char request[] = "{\"command\":\"contacts\"}\n";
+
+    while (send(l->fd, request, sizeof request - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        continue;
+    usleep(200000);
+}
+
+/* With the second answer the turn that gave the first one is over. */
+static void let_it_look(void)
+{
+    struct line l = dial();
+
+    for (int i = 0; i < 2; i++) {
+        say(&l, "{\"command\":\"help\"}\n");
+        json_decref(hear(&l));
+    }
+    hang_up(&l);
+}
+
+static bool is_cut(const struct line *l)
+{
+    struct pollfd p = {.fd = l->fd};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
+/* Who leaves an answer lying for so long is cut, but not before. */
+static void stuck_clients_are_cut(void **state)
+{
+    struct line l = dial();
+
+    (void)state;
+    ask_without_reading(&l);
+    pass_seconds(20);
+    let_it_look();
+    assert_false(is_cut(&l));
+    pass_seconds(20);
+    let_it_look();
+    assert_true(is_cut(&l));
     hang_up(&l);
 }
 
@@ -576,6 +673,8 @@ int main(void)
         cmocka_unit_test(oversized_lines_end_the_connection),
         cmocka_unit_test(requests_may_be_pipelined_and_half_closed),
         cmocka_unit_test(events_reach_monitors),
+        cmocka_unit_test(quiet_monitors_stay),
+        cmocka_unit_test(stuck_clients_are_cut),
         cmocka_unit_test(slow_readers_are_cut),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(only_root_changes),

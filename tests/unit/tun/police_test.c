@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policing of control traffic in the TUN back-end (linux/fwd_tun.h): who gets how much. */
+/* Policing of control traffic and of reports in the TUN back-end (linux/fwd_tun.h): who gets how
+ * much. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,11 +65,62 @@ static void test_strangers(void **state)
     }
 }
 
+static struct hd_ip6 destination(uint32_t n)
+{
+    struct hd_ip6 a = {{0xfc}};
+    memcpy(a.b + 4, &n, sizeof n);
+    return a;
+}
+
+/*
+ * A flood to invented destinations, and one flow that lasts, of a packet now and then. The flood
+ * fills its own share; the other one is told at its turns, and all of its packets are.
+ */
+static void test_flows(void **state)
+{
+    const struct hd_ip6 lasting = destination(UINT32_MAX);
+    uint64_t told = 0, flood = 0;
+    uint32_t sent = 0;
+    for (uint32_t i = 0; i < 100000 * SECONDS; i++) {
+        hd_time now = START + HD_US(10) * i;
+        struct hd_ip6 to = destination(i);
+        flood += hd_tun_note_flow(&reports, &to, now);
+        if (i % 100 == 0) {
+            told += hd_tun_note_flow(&reports, &lasting, now);
+            sent++;
+        }
+    }
+    assert_about((uint32_t)flood, HD_TUN_REPORTS_BURST + SECONDS * HD_TUN_REPORTS_RATE_HZ);
+    assert_in_range(told, 1, sent);
+    (void)state;
+}
+
+/* What found no room is told with its next packet. */
+static void test_flows_untold(void **state)
+{
+    uint32_t first = 0, second = 0;
+    for (uint32_t i = 0; i < 2 * HD_TUN_REPORTS_BURST; i++) {
+        struct hd_ip6 to = destination(i);
+        first += hd_tun_note_flow(&reports, &to, START) == 1;
+    }
+    assert_int_equal(first, HD_TUN_REPORTS_BURST);
+    for (uint32_t i = 0; i < 2 * HD_TUN_REPORTS_BURST; i++) {
+        struct hd_ip6 to = destination(i);
+        second += hd_tun_note_flow(&reports, &to, START + HD_SEC(1)) == 1;
+    }
+    assert_int_equal(second, HD_TUN_REPORTS_BURST);
+    struct hd_ip6 to = destination(0);
+    assert_int_equal(hd_tun_note_flow(&reports, &to, START + HD_TUN_FLOW_EVERY), 2);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_station, begin),
         cmocka_unit_test_setup(test_strangers, begin),
+        cmocka_unit_test_setup(test_flows, begin),
+        cmocka_unit_test_setup(test_flows_untold, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

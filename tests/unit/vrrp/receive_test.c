@@ -401,7 +401,7 @@ static void checksum_forms(void **state)
     }
 }
 
-/* A flood is counted before it is read, and stops nobody else's advertisements for long. */
+/* A flood is counted before all of it is read, and stops nobody else's advertisements for long. */
 static void floods_are_bounded(void **state)
 {
     struct fixture f = fixture(4, 3);
@@ -414,6 +414,34 @@ static void floods_are_bounded(void **state)
     assert_true(rig_counter(f.g, f.n, "drop-rate") > 900);
     assert_true(rig_counter(f.g, f.n, "drop-checksum") < 100);
     rig_run(f.g, HD_MS(200));
+    rig_frame(f.g, f.n, 1, f.frame, f.len);
+    assert_int_equal(rig_state(f.g, f.n, 0), HD_VRRP_BACKUP);
+    rig_free(f.g);
+}
+
+/* What could not come from a router of ours uses up nothing: the real one is heard among it. */
+static void strangers_use_up_nothing(void **state)
+{
+    struct fixture f = fixture(4, 3);
+
+    for (unsigned i = 0; i < 1000; i++) {
+        f.frame[22] = 250; /* R1 */
+        fix_ip_checksum(f.frame);
+        rig_frame(f.g, f.n, 1, f.frame, f.len);
+        f.better.to = rig_host(1, 4, 1);
+        f.len = vrrp_write_advert(f.frame, &f.better);
+        rig_frame(f.g, f.n, 1, f.frame, f.len);
+        f.better.to = vrrp_group(4);
+        f.better.vrid = 52;
+        f.len = vrrp_write_advert(f.frame, &f.better);
+        rig_frame(f.g, f.n, 1, f.frame, f.len);
+        f.better.vrid = 51;
+        f.len = vrrp_write_advert(f.frame, &f.better);
+    }
+    assert_int_equal(rig_counter(f.g, f.n, "drop-ttl"), 1000);
+    assert_int_equal(rig_counter(f.g, f.n, "drop-destination"), 1000);
+    assert_int_equal(rig_counter(f.g, f.n, "drop-vrid"), 1000);
+    assert_int_equal(rig_counter(f.g, f.n, "drop-rate"), 0);
     rig_frame(f.g, f.n, 1, f.frame, f.len);
     assert_int_equal(rig_state(f.g, f.n, 0), HD_VRRP_BACKUP);
     rig_free(f.g);
@@ -551,6 +579,7 @@ int main(void)
         cmocka_unit_test(two_owners),
         cmocka_unit_test(checksum_forms),
         cmocka_unit_test(floods_are_bounded),
+        cmocka_unit_test(strangers_use_up_nothing),
         cmocka_unit_test(bad_configurations_change_nothing),
         cmocka_unit_test(changes_do_not_restart),
         cmocka_unit_test(survives_each_failure),
