@@ -408,9 +408,13 @@ void hd_router_config_end(struct hd_router_role *r, const struct hd_msg_config_e
     done.core = c->refuser;
     done.half = half;
     done.stale = c->stale;
-    hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING,
-                error == 0 ? "configured" : "configuration-refused", "core=%u error=%s", done.core,
-                hd_error_name(error));
+    if (c->stale) { /* no fault of anybody's: the whole comes next */
+        hd_log_line(&r->log, HD_LOG_INFO, "configuration-whole-wanted", "core=%u", done.core);
+    } else {
+        hd_log_line(&r->log, error == 0 ? HD_LOG_INFO : HD_LOG_WARNING,
+                    error == 0 ? "configured" : "configuration-refused", "core=%u error=%s",
+                    done.core, hd_error_name(error));
+    }
     forget(c);
     hd_router_manage_config_done(r, &done);
 }
