@@ -6,7 +6,8 @@
  * A neighbour's liveness must not depend on whether its router process gets the CPU in time, so its
  * data plane returns the 16-byte echo of KIRA (src/core/kira/wire.h) itself, and lets the request
  * pass up as well. Floods end here: each (interface, source MAC) has a token bucket, and all
- * sources that are not admitted share one more.
+ * sources that are not admitted share one more. What comes over the fabric has buckets of its own:
+ * anybody on any node may send it, and it shall not cost the last hop its control traffic.
  */
 #ifndef HD_BPF_CONTROL_H
 #define HD_BPF_CONTROL_H
@@ -66,6 +67,36 @@ static __always_inline bool is_control(struct __sk_buff *skb, const struct ipv6h
         return false;
     return ip->nexthdr == IPPROTO_FRAGMENT || ip->nexthdr == IPPROTO_HOPOPTS ||
            ip->nexthdr == IPPROTO_ROUTING || ip->nexthdr == IPPROTO_DSTOPTS;
+}
+
+/*
+ * True when a packet for our own address may go on, of which `next` begins at `offset`. KIRA's
+ * notices are small: whatever else has its port is nobody's who keeps to the protocol.
+ */
+static __noinline bool may_enter(struct __sk_buff *skb, __u32 offset, __u8 next)
+{
+    bool whole = !skb->gso_size;
+    struct hd_bpf_source key;
+    __u8 mac[ETH_ALEN];
+    __be16 port = 0;
+    __u8 f[8]; /* a fragment header: next, reserved, offset and flags, number */
+
+    if (next == IPPROTO_FRAGMENT) {
+        if (bpf_skb_load_bytes(skb, offset, f, sizeof f) < 0 || f[2] || f[3] & 0xf8)
+            return true; /* without its first part no packet is whole */
+        next = f[0];
+        offset += sizeof f;
+        whole = false;
+    }
+    if (next != IPPROTO_UDP ||
+        bpf_skb_load_bytes(skb, offset + offsetof(struct udphdr, dest), &port, sizeof port) < 0 ||
+        port != bpf_htons(HD_BPF_KIRA_PORT))
+        return true;
+    if (!whole || bpf_skb_load_bytes(skb, ETH_ALEN, mac, sizeof mac) < 0)
+        return false;
+    source_key(&key, skb->ifindex, mac);
+    key.routed = 1;
+    return conforms(&hd_buckets, &key, HD_BPF_ROUTED_RATE, HD_BPF_ROUTED_BURST, bpf_ktime_get_ns());
 }
 
 /*

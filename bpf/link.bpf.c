@@ -85,6 +85,15 @@ static __always_inline int pop_and_deliver(struct __sk_buff *skb, const struct h
     return verdict ? verdict : deliver(skb, cfg);
 }
 
+/* For our own address, where KIRA's own socket is. */
+static __always_inline int end_here(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
+                                    const struct encap *e)
+{
+    if (!may_enter(skb, INNER_LEN, e->next_header))
+        return drop(HD_BPF_DROP_POLICED);
+    return pop_and_deliver(skb, cfg, e);
+}
+
 /* The next node is the packet's destination: plain from here on. */
 static __always_inline int onward_direct(struct __sk_buff *skb, const struct encap *e,
                                          const struct egress *out)
@@ -170,7 +179,7 @@ static __noinline int path_end(struct __sk_buff *skb)
     if (!cfg || !read_encap(skb, &e))
         return drop(HD_BPF_DROP_MALFORMED);
     if (same_address(to, cfg->own))
-        return pop_and_deliver(skb, cfg, &e);
+        return end_here(skb, cfg, &e);
     prefix = prefix_of(to);
     /* A header within a header: nobody makes that. */
     if (prefix == cfg->label_prefix || is_multicast(to) || is_link_local(to))
@@ -178,7 +187,7 @@ static __noinline int path_end(struct __sk_buff *skb)
     if (!find_node(to, &n))
         return prefix == cfg->node_prefix ? no_way(skb, false) : pop_and_deliver(skb, cfg, &e);
     if (n.act == HD_BPF_NODE_LOCAL)
-        return pop_and_deliver(skb, cfg, &e);
+        return end_here(skb, cfg, &e);
     if (n.act == HD_BPF_NODE_UNREACHABLE)
         return no_way(skb, true);
     return onward(skb, cfg, &e, &n);
@@ -303,10 +312,11 @@ static __always_inline int label(struct __sk_buff *skb, const struct hd_bpf_conf
 static __always_inline int plain(struct __sk_buff *skb, const struct hd_bpf_config *cfg,
                                  const struct plain_headers *h)
 {
+    if (same_address(&h->ip.daddr, cfg->own))
+        return may_enter(skb, UDP_OFFSET, h->ip.nexthdr) ? deliver(skb, cfg)
+                                                         : drop(HD_BPF_DROP_POLICED);
     if (is_control(skb, &h->ip) && !police(skb, h->eth.h_source, true))
         return drop(HD_BPF_DROP_POLICED);
-    if (same_address(&h->ip.daddr, cfg->own))
-        return deliver(skb, cfg);
     if (is_multicast(&h->ip.daddr) || is_link_local(&h->ip.daddr))
         return TC_ACT_UNSPEC;
     if (prefix_of(&h->ip.daddr) == cfg->node_prefix)

@@ -45,6 +45,10 @@
  * out. */
 #define HD_BPF_STRANGERS_RATE  16000
 #define HD_BPF_STRANGERS_BURST 4000
+/* What comes over the fabric for our own address, per (interface, MAC of the last hop): notices, of
+ * which there are few. Theirs is another share, since any user of any node may send them. */
+#define HD_BPF_ROUTED_RATE  1000
+#define HD_BPF_ROUTED_BURST 200
 /* Events per second about one (kind, label or destination, source), and about all of a kind. New
  * flows and flows that last are two kinds, with the second limit only. */
 #define HD_BPF_EVENT_RATE      10
@@ -148,7 +152,8 @@ struct hd_bpf_if {
 struct hd_bpf_source {
     __u32 ifindex;
     __u8 mac[6];
-    __u8 zero[2];
+    __u8 routed; /* of buckets: 1 for what comes over the fabric */
+    __u8 zero;
 };
 
 /* flows: LRU hash by destination address. */

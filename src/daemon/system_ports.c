@@ -146,14 +146,19 @@ void hd_system_ports_interface(struct hd_system *s, uint32_t ifindex, bool use)
 /* --- opening -------------------------------------------------------------------------------------
  */
 
-static int open_patiently(const struct hd_fx_port *spec)
+static int open_one(const struct hd_system *s, const struct hd_fx_port *spec)
+{
+    return spec->kind == HD_PORT_UDP ? hd_udp_open(spec->number)
+                                     : hd_udp6_open(spec->number, s->node_prefix);
+}
+
+static int open_patiently(const struct hd_system *s, const struct hd_fx_port *spec)
 {
     static const struct timespec pause = {.tv_nsec = OPEN_PAUSE};
-    int (*open_one)(uint16_t number) = spec->kind == HD_PORT_UDP ? hd_udp_open : hd_udp6_open;
-    int fd = open_one(spec->number);
+    int fd = open_one(s, spec);
     for (unsigned i = 0; i < OPEN_TRIES && fd == HD_EEXIST; i++) {
         nanosleep(&pause, NULL);
-        fd = open_one(spec->number);
+        fd = open_one(s, spec);
     }
     return fd;
 }
@@ -171,7 +176,7 @@ static int open_sockets(struct hd_system *s, struct hd_system_port *p)
             return p->witness;
         }
     }
-    p->fd = open_patiently(&p->spec);
+    p->fd = open_patiently(s, &p->spec);
     if (p->fd < 0) {
         hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
                     hd_error_name(p->fd));

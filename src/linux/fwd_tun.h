@@ -198,6 +198,7 @@ struct hd_tun_reports {
         hd_time full_at;
     } limit[HD_TUN_LIMITS_MAX], echo[HD_TUN_ECHOES_MAX];
     struct hd_tun_limit admitted[HD_TUN_STATIONS_MAX], strange[HD_TUN_STATIONS_MAX];
+    struct hd_tun_limit routed[HD_TUN_STATIONS_MAX];
     hd_time strangers_full_at;
 };
 
@@ -218,6 +219,12 @@ bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *p
 #define HD_TUN_STRANGERS_BURST   4000
 bool hd_tun_conforms(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                      bool admitted, hd_time now);
+
+/* The same for what comes over the fabric for our own address, by its last hop. */
+#define HD_TUN_ROUTED_RATE_HZ 1000
+#define HD_TUN_ROUTED_BURST   200
+bool hd_tun_may_enter(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                      hd_time now);
 
 /* Whether an echo of this station may be answered now: as many as control packets. */
 bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,

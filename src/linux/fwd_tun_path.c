@@ -403,7 +403,53 @@ static bool is_encapsulated(const struct hd_tun_packet *p)
                      (p->vnet.flags == 0 || p->vnet.csum_start >= HD_ENCAP_BYTES + HD_IP6_BYTES);
 }
 
-static void path_end(struct hd_tun *t, struct hd_tun_packet *p)
+/* Where a packet came in. */
+struct arrival {
+    uint32_t ifindex;
+    const struct hd_mac *from;
+};
+
+/*
+ * True when a packet for our own address, whose header is at `at`, may go on. KIRA's notices are
+ * small: whatever else has its port is nobody's who keeps to the protocol.
+ */
+static bool may_enter(struct hd_tun *t, const struct hd_tun_packet *p, uint32_t at,
+                      const struct arrival *a)
+{
+    struct hd_reader r = hd_reader_make(p->bytes + at, p->len - at);
+    bool whole = !hd_tun_is_gso(p);
+    hd_read_bytes(&r, AT_NEXT_HEADER);
+    uint8_t next = hd_read_u8(&r);
+    hd_read_bytes(&r, HD_IP6_BYTES - AT_NEXT_HEADER - 1);
+    if (next == IPPROTO_FRAGMENT) {
+        next = hd_read_u8(&r);
+        hd_read_u8(&r);
+        uint16_t offset = hd_read_u16(&r);
+        hd_read_u32(&r);
+        if ((offset & 0xfff8) != 0) {
+            return true; /* without its first part no packet is whole */
+        }
+        whole = false;
+    }
+    hd_read_u16(&r);
+    uint16_t port = hd_read_u16(&r);
+    if (r.bad || next != IPPROTO_UDP || port != HD_KIRA_UDP_PORT ||
+        (whole && hd_tun_may_enter(t->reports, a->ifindex, a->from, t->now))) {
+        return true;
+    }
+    drop(t, HD_TUN_DROP_POLICED);
+    return false;
+}
+
+/* For our own address, where KIRA's own socket is. */
+static void end_here(struct hd_tun *t, struct hd_tun_packet *p, const struct arrival *a)
+{
+    if (may_enter(t, p, HD_ENCAP_BYTES, a)) {
+        pop_and_deliver(t, p);
+    }
+}
+
+static void path_end(struct hd_tun *t, struct hd_tun_packet *p, const struct arrival *a)
 {
     if (!is_encapsulated(p)) {
         drop(t, HD_TUN_DROP_MALFORMED);
@@ -412,7 +458,7 @@ static void path_end(struct hd_tun *t, struct hd_tun_packet *p)
     const uint8_t *inner = p->bytes + HD_ENCAP_BYTES;
     struct hd_ip6 to = address_at(inner, AT_DESTINATION);
     if (hd_ip6_equal(&to, &t->own)) {
-        pop_and_deliver(t, p);
+        end_here(t, p, a);
         return;
     }
     /* A header within a header: nobody makes that. */
@@ -422,8 +468,9 @@ static void path_end(struct hd_tun *t, struct hd_tun_packet *p)
         return;
     }
     const struct hd_route_entry *route = hd_model_route_lookup(t->model, &to);
-    if ((route == NULL && prefix != t->node_prefix) ||
-        (route != NULL && route->v.act == HD_ROUTE_LOCAL)) {
+    if (route != NULL && route->v.act == HD_ROUTE_LOCAL) {
+        end_here(t, p, a);
+    } else if (route == NULL && prefix != t->node_prefix) {
         pop_and_deliver(t, p);
     } else if (route == NULL || route->v.act == HD_ROUTE_UNREACHABLE) {
         no_way(t, route, p, HD_ENCAP_BYTES);
@@ -457,7 +504,7 @@ static void swap(struct hd_tun *t, const struct hd_label_entry *l, struct hd_tun
     }
 }
 
-static void labelled(struct hd_tun *t, struct hd_tun_packet *p)
+static void labelled(struct hd_tun *t, struct hd_tun_packet *p, const struct arrival *a)
 {
     struct hd_label key;
     memcpy(key.b, p->bytes + AT_DESTINATION + 2, sizeof key.b);
@@ -478,14 +525,8 @@ static void labelled(struct hd_tun *t, struct hd_tun_packet *p)
     } else if (l->v.act == HD_LABEL_SWAP) {
         swap(t, l, p);
     } else {
-        path_end(t, p);
+        path_end(t, p, a);
     }
-}
-
-static bool is_control(const struct hd_tun_packet *p)
-{
-    return p->bytes[AT_NEXT_HEADER] == IPPROTO_UDP && p->len >= HD_IP6_BYTES + 4 &&
-           prefix_at(p->bytes, HD_IP6_BYTES + 2) == HD_KIRA_UDP_PORT;
 }
 
 /*
@@ -494,13 +535,11 @@ static bool is_control(const struct hd_tun_packet *p)
  * hosts behind us and go to the kernel's routing; link-local and multicast destinations with a
  * node's source are dropped, because on kira0 they would mean another link.
  */
-static void plain(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
-                  const struct hd_mac *from)
+static void plain(struct hd_tun *t, struct hd_tun_packet *p, const struct arrival *a)
 {
     struct hd_ip6 to = address_at(p->bytes, AT_DESTINATION);
     bool ours = hd_ip6_equal(&to, &t->own);
-    if (is_control(p) && !hd_tun_conforms(t->reports, ifindex, from, true, t->now)) {
-        drop(t, HD_TUN_DROP_POLICED);
+    if (ours && !may_enter(t, p, 0, a)) {
         return;
     }
     if ((!ours && prefix_at(p->bytes, AT_DESTINATION) == t->node_prefix) || is_multicast(&to) ||
@@ -514,6 +553,7 @@ static void plain(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
 void hd_tun_from_link(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifindex,
                       const struct hd_mac *from)
 {
+    const struct arrival a = {ifindex, from};
     if (hd_tun_mtu(t, ifindex) == 0) {
         drop(t, HD_TUN_DROP_GUARD);
         return;
@@ -525,10 +565,10 @@ void hd_tun_from_link(struct hd_tun *t, struct hd_tun_packet *p, uint32_t ifinde
     if (hd_tun_normalise(p) != HD_OK) {
         drop(t, HD_TUN_DROP_MALFORMED);
     } else if (prefix_at(p->bytes, AT_DESTINATION) == t->label_prefix) {
-        labelled(t, p);
+        labelled(t, p, &a);
     } else if (prefix_at(p->bytes, AT_SOURCE) == t->label_prefix) {
         drop(t, HD_TUN_DROP_MALFORMED);
     } else {
-        plain(t, p, ifindex, from);
+        plain(t, p, &a);
     }
 }

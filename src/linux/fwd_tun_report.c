@@ -110,15 +110,29 @@ bool hd_tun_conforms(struct hd_tun_reports *r, uint32_t ifindex, const struct hd
     return true;
 }
 
-bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
-                        hd_time now)
+/* One more of a station, by a table of its own. */
+static bool station_has(struct hd_tun_limit *l, hd_time now, int64_t rate_hz, int64_t burst)
 {
-    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
-    struct hd_tun_limit *l = limit_place(r->echo, HD_TUN_ECHOES_MAX, about, now);
     hd_time after;
-    if (!bucket_has(l->full_at, now, HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST, &after)) {
+    if (!bucket_has(l->full_at, now, rate_hz, burst, &after)) {
         return false;
     }
     l->full_at = after;
     return true;
+}
+
+bool hd_tun_may_enter(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                      hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
+    return station_has(limit_place(r->routed, HD_TUN_STATIONS_MAX, about, now), now,
+                       HD_TUN_ROUTED_RATE_HZ, HD_TUN_ROUTED_BURST);
+}
+
+bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
+                        hd_time now)
+{
+    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
+    return station_has(limit_place(r->echo, HD_TUN_ECHOES_MAX, about, now), now,
+                       HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST);
 }

@@ -3,6 +3,9 @@
 #include "linux/sockets.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,7 +65,46 @@ static int set_options(int fd, const struct option *v, unsigned n)
     return 0;
 }
 
-static int open_port(uint16_t number, const struct option *v, unsigned n)
+#define TAKE UINT32_MAX
+
+/*
+ * Who may fill the socket, and with how much. Neighbours send to link-local addresses and groups;
+ * the data plane polices them. Over the fabric come small messages to our node address, never in
+ * extension headers. Nobody else has a reason: no process of this machine (over loopback, or by a
+ * multicast that comes back), nobody who knows another address of ours (decision 0031).
+ */
+static int attach_filter(int fd, uint16_t node_prefix)
+{
+    const uint32_t next = (uint32_t)SKF_NET_OFF + 6, to = (uint32_t)SKF_NET_OFF + 24;
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_HATYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_LOOPBACK, 13, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_LOOPBACK, 11, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, to),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xff, 8, 0), /* multicast */
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, to),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, node_prefix, 2, 0),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffc0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xfe80, 4, 5), /* link-local */
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, next),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, HD_UDP6_ROUTED_BYTES, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, TAKE),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = HD_ARRAY_LEN(code), .filter = code};
+    int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) < 0) {
+        return HD_ESYS;
+    }
+    return 0;
+}
+
+/* node_prefix: 0 takes what comes from anywhere. */
+static int open_port(uint16_t number, uint16_t node_prefix, const struct option *v, unsigned n)
 {
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(number)};
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -70,6 +112,9 @@ static int open_port(uint16_t number, const struct option *v, unsigned n)
         return HD_ESYS;
     }
     int error = set_options(fd, v, n);
+    if (error == 0 && node_prefix != 0) {
+        error = attach_filter(fd, node_prefix);
+    }
     if (error == 0 && bind(fd, (struct sockaddr *)&any, sizeof any) < 0) {
         error = errno == EADDRINUSE ? HD_EEXIST : HD_ESYS;
     }
@@ -80,14 +125,14 @@ static int open_port(uint16_t number, const struct option *v, unsigned n)
     return fd;
 }
 
-int hd_udp6_open(uint16_t number)
+int hd_udp6_open(uint16_t number, uint16_t node_prefix)
 {
-    return open_port(number, options, HD_ARRAY_LEN(options));
+    return open_port(number, node_prefix, options, HD_ARRAY_LEN(options));
 }
 
 int hd_udp_open(uint16_t number)
 {
-    return open_port(number, plain_options, HD_ARRAY_LEN(plain_options));
+    return open_port(number, 0, plain_options, HD_ARRAY_LEN(plain_options));
 }
 
 int hd_udp6_member(int fd, const struct hd_ip6 *group, uint32_t ifindex, bool join)

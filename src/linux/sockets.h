@@ -16,9 +16,17 @@
 #define HD_UDP6_RCVBUF   (1024 * 1024)
 #define HD_UDP6_HOPLIMIT 255 /* kira.md 5.16, item 1 */
 
-/* Opens [::]:number: the descriptor, HD_EEXIST when another program has the port, HD_ESYS. */
-HD_MUST_USE int hd_udp6_open(uint16_t number);
-/* The same for both families, IPv4 addresses as ::ffff:a.b.c.d; it is for hearing only. */
+#define HD_UDP6_ROUTED_BYTES                                                                       \
+    1500 /* largest that is taken for a node address, with its UDP header */
+
+/*
+ * Opens [::]:number: the descriptor, HD_EEXIST when another program has the port, HD_ESYS. A locked
+ * filter keeps out whatever is neither for a link-local address or group nor for a node's address
+ * (of the prefix, 16 bits), and all that begins on this machine.
+ */
+HD_MUST_USE int hd_udp6_open(uint16_t number, uint16_t node_prefix);
+/* Without the filter, for both families, IPv4 addresses as ::ffff:a.b.c.d; it is for hearing only.
+ */
 HD_MUST_USE int hd_udp_open(uint16_t number);
 /* Joins or leaves a group on an interface: 0 or HD_ESYS; joining twice is fine. */
 HD_MUST_USE int hd_udp6_member(int fd, const struct hd_ip6 *group, uint32_t ifindex, bool join);

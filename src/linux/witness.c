@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,19 +24,23 @@
 
 /*
  * On a SOCK_DGRAM packet socket the filter sees the packet from the IPv6 header on. It takes UDP to
- * the port, and fragments to link-local addresses, whose port only the first of them has.
+ * the port at link-local addresses and groups, and fragments to link-local addresses, whose port
+ * only the first of them has. What comes over the fabric has no link address that would matter.
  */
 static int attach_filter(int fd, uint16_t number)
 {
     struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),         /* next header */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 2), /* UDP? */
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 42),        /* destination port */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 4, 5),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 44, 0, 4), /* fragment? */
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),        /* begin of the destination */
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 24), /* begin of the destination */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xff, 5, 0),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffc0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xfe80, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xfe80, 0, 7),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6), /* next header */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_FRAGMENT, 4, 1),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6), /* the same; to a group */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 42), /* destination port */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SNAP_BYTES),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };

@@ -9,7 +9,10 @@
 
 #include "node.h"
 
+enum { A, B, C, D, E };
 enum side { LEFT, RIGHT };
+
+#define PID(node) (chain.n[node].pid)
 
 struct chain {
     struct node n[CHAIN];

@@ -6,6 +6,7 @@
 #include <linux/if_packet.h>
 #include <linux/udp.h>
 #include <net/ethernet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,9 +17,9 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "lib/code_points.h"
 #include "lib/cursor.h"
-
-#define KIRA_PORT 19219
+#include "linux/sockets.h"
 
 static void *shared(size_t size)
 {
@@ -53,6 +54,28 @@ static void take(struct received *r, int fd)
     r->count++;
 }
 
+static void take_all(struct received *r, int fd)
+{
+    r->ready = 1;
+    while (!r->stop) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 5) > 0)
+            take(r, fd);
+    }
+}
+
+/* With KIRA's own socket. */
+static int receive_own(void *arg)
+{
+    struct received *r = arg;
+    int fd = hd_udp6_open(KIRA_PORT, HD_KIRA_NODE_PREFIX);
+
+    if (fd < 0 || hd_udp6_member(fd, &r->group, if_nametoindex(r->device), true) != 0)
+        return 2;
+    take_all(r, fd);
+    return 0;
+}
+
 static int receive(void *arg)
 {
     struct received *r = arg;
@@ -67,27 +90,35 @@ static int receive(void *arg)
         return 2;
     if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0)
         return 3;
-    r->ready = 1;
-    while (!r->stop) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (poll(&p, 1, 5) > 0)
-            take(r, fd);
-    }
+    take_all(r, fd);
     return 0;
+}
+
+static pid_t start_receiver(pid_t where, int (*fn)(void *arg), struct received *r)
+{
+    pid_t pid = start_in(where, fn, r);
+
+    for (int i = 0; i < 1000 && !r->ready; i++)
+        sleep_ms(2);
+    HD_ASSERT(r->ready);
+    return pid;
 }
 
 pid_t receiver_start(pid_t where, struct received **out, const char *device, uint16_t port)
 {
-    struct received *r = shared(sizeof *r);
+    *out = shared(sizeof **out);
+    (*out)->device = device;
+    (*out)->port = port;
+    return start_receiver(where, receive, *out);
+}
 
-    r->device = device;
-    r->port = port;
-    pid_t pid = start_in(where, receive, r);
-    for (int i = 0; i < 1000 && !r->ready; i++)
-        sleep_ms(2);
-    HD_ASSERT(r->ready);
-    *out = r;
-    return pid;
+pid_t receiver_start_own(pid_t where, struct received **out, const char *device,
+                         const struct hd_ip6 *group)
+{
+    *out = shared(sizeof **out);
+    (*out)->device = device;
+    (*out)->group = *group;
+    return start_receiver(where, receive_own, *out);
 }
 
 uint32_t receiver_stop(pid_t pid, struct received *r, uint32_t want, unsigned ms)
@@ -207,19 +238,20 @@ static int send_flood(void *arg)
     struct sending *s = arg;
     struct sockaddr_in6 a = address_of(s, KIRA_PORT);
     int fd = socket(AF_INET6, SOCK_DGRAM, 0);
-    uint8_t bytes[64] = {0};
+    static const uint8_t bytes[60000];
 
     for (uint32_t i = 0; i < s->count; i++)
-        if (sendto(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&a, sizeof a) > 0)
+        if (sendto(fd, bytes, s->size, 0, (struct sockaddr *)&a, sizeof a) > 0)
             s->done++;
     return 0;
 }
 
-uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count)
+uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count,
+               uint32_t size)
 {
     struct sending *s = shared(sizeof *s);
 
-    *s = (struct sending){.to = *to, .device = device, .count = count};
+    *s = (struct sending){.to = *to, .device = device, .count = count, .size = size};
     HD_ASSERT(wait_for(start_in(where, send_flood, s)) == 0);
     uint32_t done = s->done;
     munmap(s, sizeof *s);

@@ -5,7 +5,8 @@
 
 #include "net.h"
 
-#define UDP_PORT 5000
+#define UDP_PORT  5000
+#define KIRA_PORT 19219
 
 /* What a receiver saw; in memory shared with its process. */
 struct received {
@@ -16,10 +17,14 @@ struct received {
     /* in: */
     const char *device; /* bound to it; NULL: to none */
     uint16_t port;
+    struct hd_ip6 group;
 };
 
 /* Starts a receiver in a namespace; stop it with receiver_stop, which returns what came. */
 pid_t receiver_start(pid_t where, struct received **r, const char *device, uint16_t port);
+/* The same with KIRA's own socket, which has joined a group on the device. */
+pid_t receiver_start_own(pid_t where, struct received **r, const char *device,
+                         const struct hd_ip6 *group);
 /* Waits until `want` datagrams came or ms passed, then ends the process. */
 uint32_t receiver_stop(pid_t pid, struct received *r, uint32_t want, unsigned ms);
 /* Gives the memory back. */
@@ -48,7 +53,8 @@ void inject_burst(pid_t where, const char *device, const struct made *m, uint32_
 /* Sends an echo request to a link-local address: type of the answer, 0 when none came in time. */
 uint8_t echo_ask(pid_t where, const char *device, const struct hd_ip6 *to);
 /* Sends datagrams to the KIRA port as fast as it goes: how many were taken. */
-uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count);
+uint32_t flood(pid_t where, const char *device, const struct hd_ip6 *to, uint32_t count,
+               uint32_t size);
 
 /* Received of `count` pings with these options; -1 when ping says something else. */
 int ping(pid_t where, const char *options, unsigned count, const char *to);
