@@ -378,6 +378,7 @@ void hd_system_reconcile(struct hd_system *s)
     s->looks_failed = 0;
     hd_system_foreign_tell(s);
     hd_system_virtuals_repair(s);
+    hd_system_router_tell_missed(s);
     if (s->fwd == NULL || s->stop) {
         return;
     }

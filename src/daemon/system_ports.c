@@ -192,9 +192,10 @@ static void answer(struct hd_system *s, const struct hd_msg_port *asked,
         fds[0] = p->fd;
         fds[1] = p->witness;
     }
-    if (hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
-                            error == 0 ? fd_count(p) : 0) < 0) {
-        hd_log_line(&s->log, HD_LOG_WARNING, "port-not-given", "port=%u", asked->port.number);
+    int missed = hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
+                                     error == 0 ? fd_count(p) : 0);
+    if (missed < 0) {
+        hd_system_router_missed(s, HD_MSG_PORT, missed); /* told all, it asks again */
     }
 }
 
