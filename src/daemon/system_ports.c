@@ -20,7 +20,7 @@
 #define PORT_NAME  "port-" /* then core, port, number, kind, interface: what a deposit tells */
 #define PORT_MIN   1024
 #define VRRP       112 /* IP protocol */
-#define OPEN_TRIES 40  /* while a predecessor that was killed still holds the port */
+#define OPEN_TRIES 40  /* of the main core, while a predecessor that was killed holds its port */
 #define OPEN_PAUSE HD_MS(25)
 
 static struct hd_system_port *find(struct hd_system *s, uint16_t core, uint16_t port)
@@ -146,12 +146,16 @@ void hd_system_ports_interface(struct hd_system *s, uint32_t ifindex, bool use)
 /* --- opening -------------------------------------------------------------------------------------
  */
 
-static int open_patiently(const struct hd_fx_port *spec)
+/*
+ * Nothing else is done meanwhile, and carriers are news for this process: patience is for the port
+ * without which there is no service. Others the router asks for again.
+ */
+static int open_socket(const struct hd_fx_port *spec, bool patiently)
 {
     static const struct timespec pause = {.tv_nsec = OPEN_PAUSE};
     int (*open_one)(uint16_t number) = spec->kind == HD_PORT_UDP ? hd_udp_open : hd_udp6_open;
     int fd = open_one(spec->number);
-    for (unsigned i = 0; i < OPEN_TRIES && fd == HD_EEXIST; i++) {
+    for (unsigned i = 0; patiently && i < OPEN_TRIES && fd == HD_EEXIST; i++) {
         nanosleep(&pause, NULL);
         fd = open_one(spec->number);
     }
@@ -171,7 +175,7 @@ static int open_sockets(struct hd_system *s, struct hd_system_port *p)
             return p->witness;
         }
     }
-    p->fd = open_patiently(&p->spec);
+    p->fd = open_socket(&p->spec, p->core == s->options.core);
     if (p->fd < 0) {
         hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
                     hd_error_name(p->fd));

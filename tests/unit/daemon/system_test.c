@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system role towards the router: no news get lost in a full channel. */
+/*
+ * The system role towards the router: no news get lost in a full channel, and no port that others
+ * hold keeps it from hearing of carriers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,12 +125,41 @@ static void test_an_account_that_did_not_fit_is_repeated(void **state)
     assert_int_equal(take(s, HD_MSG_SYNCED), 1);
 }
 
+/* How long it takes to ask for a port that is held; the answer must be that. */
+static hd_time ask_for(struct hd_system *s, uint16_t core, uint16_t number)
+{
+    struct hd_msg_port asked = {.core = core,
+                                .port = {.port = 1, .kind = HD_PORT_UDP, .number = number}};
+    struct hd_message m;
+    hd_time before = hd_clock_now(), took;
+    hd_system_port_open(s, &asked);
+    took = hd_clock_now() - before;
+    assert_int_equal(hd_channel_receive(router, s->buffer, HD_CHANNEL_MAX, &m), 1);
+    assert_int_equal(m.type, HD_MSG_PORT);
+    assert_int_equal(((const struct hd_msg_port_opened *)m.body)->error, HD_EEXIST);
+    return took;
+}
+
+static void test_patience_is_for_the_main_core(void **state)
+{
+    struct hd_system *s = *state;
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t size = sizeof a;
+    int other = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(other, (struct sockaddr *)&a, size), 0);
+    assert_int_equal(getsockname(other, (struct sockaddr *)&a, &size), 0);
+    assert_true(ask_for(s, HD_CORE_BFD, ntohs(a.sin_port)) < HD_MS(500));
+    assert_true(ask_for(s, HD_CORE_KIRA, ntohs(a.sin_port)) >= HD_SEC(1));
+    close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_missed_news_are_told_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_account_that_did_not_fit_is_repeated, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_patience_is_for_the_main_core, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
