@@ -4,7 +4,7 @@
  * background; and the word to whoever waits for our start.
  *
  * One heddled per state folder (a lock on a file in it) and per network namespace (a socket name
- * that exists once in each namespace and vanishes with its holder).
+ * that exists once in each namespace and vanishes with its holder; kira0 says whose it is, too).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keeper.h"
@@ -24,6 +25,10 @@
 #include "manage/manage.h"
 
 static const char namespace_name[] = "\0heddle.namespace"; /* abstract */
+
+#define LOCK_TRIES   10
+#define LOCK_PAUSE   HD_MS(20)
+#define LOCK_BACKLOG 4096 /* nobody accepts: each that was turned away stays */
 
 static int refuse(struct hd_keeper *k, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -82,26 +87,52 @@ static void write_pid(struct hd_keeper *k)
     }
 }
 
+/*
+ * Who listens under the name: 0, or HD_EAGAIN when nobody is to be learnt of. The kernel knows who
+ * called listen(), without an answer.
+ */
+static int ask_holder(int fd, const struct sockaddr_un *a, socklen_t len, struct ucred *who)
+{
+    socklen_t size = sizeof *who;
+    if (connect(fd, (const struct sockaddr *)a, len) < 0) {
+        return HD_EAGAIN; /* it does not listen, or too many ask */
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &size) == 0 ? 0 : HD_EAGAIN;
+}
+
+/*
+ * The name is open to all (decision 0030): a holder that is not root, or does not say who it is,
+ * keeps nobody out. One that is about to end or to listen gets a moment.
+ */
 static int lock_namespace(struct hd_keeper *k)
 {
+    static const struct timespec pause = {.tv_nsec = LOCK_PAUSE};
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof namespace_name - 1);
+    struct ucred who = {0};
+    int known = HD_EAGAIN;
     memcpy(a.sun_path, namespace_name, sizeof namespace_name - 1);
-    k->namespace_lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    k->namespace_lock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (k->namespace_lock < 0) {
         return refuse(k, HD_ESYS, "cannot make a socket: %s", strerror(errno));
     }
-    if (bind(k->namespace_lock, (struct sockaddr *)&a, len) == 0) {
-        return listen(k->namespace_lock, 1) == 0 ? 0 : HD_ESYS;
+    for (unsigned i = 0; i < LOCK_TRIES && known == HD_EAGAIN; i++) {
+        if (i > 0) {
+            nanosleep(&pause, NULL);
+        }
+        if (bind(k->namespace_lock, (struct sockaddr *)&a, len) == 0) {
+            return listen(k->namespace_lock, LOCK_BACKLOG) == 0 ? 0 : HD_ESYS;
+        }
+        known = ask_holder(k->namespace_lock, &a, len, &who);
     }
-    struct ucred who = {0};
-    socklen_t size = sizeof who;
-    if (connect(k->namespace_lock, (struct sockaddr *)&a, len) == 0) {
-        (void)!getsockopt(k->namespace_lock, SOL_SOCKET, SO_PEERCRED, &who, &size);
+    if (known == 0 && who.uid == 0) {
+        return refuse(k, HD_EEXIST,
+                      "another heddled (process %d) runs in this network namespace: one is enough",
+                      (int)who.pid);
     }
-    return refuse(k, HD_EEXIST,
-                  "another heddled (process %d) runs in this network namespace: one is enough",
-                  (int)who.pid);
+    hd_log_line(&k->log, HD_LOG_WARNING, "namespace-name-taken", "process=%d uid=%d next=start",
+                (int)who.pid, known == 0 ? (int)who.uid : -1);
+    return 0;
 }
 
 static bool exists(struct hd_keeper *k, const char *name)

@@ -41,6 +41,10 @@ static int open_config_folder(const char *path)
         return -1;
     }
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    /* Root without CAP_DAC_OVERRIDE, as in the service: whose it is not, it may not open. */
+    if (fd < 0 && errno == EACCES && lchown(path, 0, 0) == 0) {
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
     if (fd >= 0 && fchown(fd, uid, gid) < 0) {
         close(fd);
         fd = -1;

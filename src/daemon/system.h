@@ -64,6 +64,7 @@ struct hd_system {
     bool adopted;
     struct hd_system_port ports[HD_SYSTEM_PORTS_MAX];
     uint32_t mtu_routes;
+    bool untold; /* the router has missed something */
     hd_time looked_at, reconcile_at;
     unsigned looks_failed; /* since the last that did not */
     struct hd_row_foreign foreign[HD_FOREIGN_MAX], foreign_told[HD_FOREIGN_MAX];
@@ -100,6 +101,10 @@ void hd_system_flush_mtu_routes(struct hd_system *s);
 
 /* A new channel to the router: tells it everything. */
 void hd_system_router_connect(struct hd_system *s, int fd);
+/* A record did not go out: if for lack of room, all is told anew after the next look. */
+void hd_system_router_missed(struct hd_system *s, enum hd_message_type type, int error);
+/* After a look: tells the router everything, if it has missed something. */
+void hd_system_router_tell_missed(struct hd_system *s);
 void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_interface *i);
 void hd_system_router_tell_address(struct hd_system *s, const struct hd_in_address *a);
 void hd_system_router_tell_foreign(struct hd_system *s);

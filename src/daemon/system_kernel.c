@@ -284,9 +284,16 @@ static void address_changed(void *user, const struct hd_in_address *a)
     hd_system_router_tell_address(user, a);
 }
 
-/* Ours are named hd_...; only possible before the capabilities are gone, and needed only then. */
+/*
+ * By the pins; else by its name, hd_..., which takes CAP_SYS_ADMIN: only before the capabilities
+ * are gone, if they were ever there, and needed only then.
+ */
 static bool program_is_ours(void *user, uint32_t program)
 {
+    const struct hd_system *s = user;
+    if (s->fwd != NULL && hd_fwd_setup_has_xdp(s->fwd, program)) {
+        return true;
+    }
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof info;
     int fd = bpf_prog_get_fd_by_id(program);
@@ -371,6 +378,7 @@ void hd_system_reconcile(struct hd_system *s)
     s->looks_failed = 0;
     hd_system_foreign_tell(s);
     hd_system_virtuals_repair(s);
+    hd_system_router_tell_missed(s);
     if (s->fwd == NULL || s->stop) {
         return;
     }

@@ -20,7 +20,7 @@
 #define PORT_NAME  "port-" /* then core, port, number, kind, interface: what a deposit tells */
 #define PORT_MIN   1024
 #define VRRP       112 /* IP protocol */
-#define OPEN_TRIES 40  /* while a predecessor that was killed still holds the port */
+#define OPEN_TRIES 40  /* of the main core, while a predecessor that was killed holds its port */
 #define OPEN_PAUSE HD_MS(25)
 
 static struct hd_system_port *find(struct hd_system *s, uint16_t core, uint16_t port)
@@ -152,11 +152,15 @@ static int open_one(const struct hd_system *s, const struct hd_fx_port *spec)
                                      : hd_udp6_open(spec->number, s->node_prefix);
 }
 
-static int open_patiently(const struct hd_system *s, const struct hd_fx_port *spec)
+/*
+ * Nothing else is done meanwhile, and carriers are news for this process: patience is for the port
+ * without which there is no service. Others the router asks for again.
+ */
+static int open_socket(const struct hd_system *s, const struct hd_fx_port *spec, bool patiently)
 {
     static const struct timespec pause = {.tv_nsec = OPEN_PAUSE};
     int fd = open_one(s, spec);
-    for (unsigned i = 0; i < OPEN_TRIES && fd == HD_EEXIST; i++) {
+    for (unsigned i = 0; patiently && i < OPEN_TRIES && fd == HD_EEXIST; i++) {
         nanosleep(&pause, NULL);
         fd = open_one(s, spec);
     }
@@ -176,7 +180,7 @@ static int open_sockets(struct hd_system *s, struct hd_system_port *p)
             return p->witness;
         }
     }
-    p->fd = open_patiently(s, &p->spec);
+    p->fd = open_socket(s, &p->spec, p->core == s->options.core);
     if (p->fd < 0) {
         hd_log_line(&s->log, HD_LOG_ERROR, "port-not-opened", "port=%u error=%s", p->spec.number,
                     hd_error_name(p->fd));
@@ -197,9 +201,10 @@ static void answer(struct hd_system *s, const struct hd_msg_port *asked,
         fds[0] = p->fd;
         fds[1] = p->witness;
     }
-    if (hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
-                            error == 0 ? fd_count(p) : 0) < 0) {
-        hd_log_line(&s->log, HD_LOG_WARNING, "port-not-given", "port=%u", asked->port.number);
+    int missed = hd_channel_send_fds(s->router_source.fd, HD_MSG_PORT, &o, NULL, 0, fds,
+                                     error == 0 ? fd_count(p) : 0);
+    if (missed < 0) {
+        hd_system_router_missed(s, HD_MSG_PORT, missed); /* told all, it asks again */
     }
 }
 

@@ -21,18 +21,33 @@
 #define TELL_WAIT_MS 1000 /* for room in the channel, while a router starts */
 #define KEY_HANDLE   1
 
-static bool tell(struct hd_system *s, enum hd_message_type type, const void *body, const void *tail,
+void hd_system_router_missed(struct hd_system *s, enum hd_message_type type, int error)
+{
+    if (error == HD_ENOENT) {
+        return; /* the keeper brings another channel, which begins with everything */
+    }
+    hd_log_line(&s->log, HD_LOG_ERROR, "router-not-told", "record=%d error=%s", (int)type,
+                hd_error_name(error));
+    if (error == HD_EAGAIN) {
+        s->untold = true;
+        s->reconcile_at = hd_time_min(s->reconcile_at, hd_clock_now() + HD_SYSTEM_LOOK_EVERY);
+    }
+}
+
+/*
+ * A router that has missed one record is told no further one: after the next look it is told
+ * everything, and compares. So nobody waits for it again and again meanwhile.
+ */
+static void tell(struct hd_system *s, enum hd_message_type type, const void *body, const void *tail,
                  size_t len)
 {
-    if (s->router_source.fd < 0) {
-        return false;
+    if (s->router_source.fd < 0 || s->untold) {
+        return;
     }
     int error = hd_channel_send_wait(s->router_source.fd, type, body, tail, len, TELL_WAIT_MS);
-    if (error < 0 && error != HD_ENOENT) {
-        hd_log_line(&s->log, HD_LOG_ERROR, "router-not-told", "record=%d error=%s", (int)type,
-                    hd_error_name(error));
+    if (error < 0) {
+        hd_system_router_missed(s, type, error);
     }
-    return error == 0;
 }
 
 /* --- beginning -----------------------------------------------------------------------------------
@@ -50,11 +65,11 @@ static void tell_begin(struct hd_system *s)
                              .own_address = s->own_address};
     (void)!getrandom(&b.seed, sizeof b.seed, 0);
     snprintf(b.state_dir, sizeof b.state_dir, "%s", s->options.state_dir);
-    (void)tell(s, HD_MSG_BEGIN, &b, NULL, 0);
+    tell(s, HD_MSG_BEGIN, &b, NULL, 0);
     if (s->closed) {
         struct hd_msg_key k = {.handle = KEY_HANDLE};
         memcpy(k.bytes, s->link.b, sizeof k.bytes);
-        (void)tell(s, HD_MSG_KEY, &k, NULL, 0);
+        tell(s, HD_MSG_KEY, &k, NULL, 0);
         explicit_bzero(&k, sizeof k);
     }
 }
@@ -67,7 +82,7 @@ static void tell_saved(struct hd_system *s)
         int len = hd_state_load(HD_CHANNEL_STATE_FD, core, key, value, HD_SAVE_MAX);
         if (len >= 0) {
             struct hd_msg_value v = {.core = s->options.core, .key = key};
-            (void)tell(s, HD_MSG_SAVED, &v, value, (size_t)len);
+            tell(s, HD_MSG_SAVED, &v, value, (size_t)len);
         }
     }
     free(value);
@@ -80,39 +95,41 @@ static void tell_forwarding(struct hd_system *s)
         hd_fwd_setup_handles(s->fwd, &s->handles);
         f.handles = s->handles;
     }
-    if (hd_channel_send_fds(s->router_source.fd, HD_MSG_FORWARDING, &f, NULL, 0, s->handles.fds,
-                            s->handles.count) < 0) {
-        hd_log_line(&s->log, HD_LOG_ERROR, "router-not-told", "record=forwarding");
+    int fd = s->router_source.fd;
+    int error =
+        hd_channel_send_fds(fd, HD_MSG_FORWARDING, &f, NULL, 0, s->handles.fds, s->handles.count);
+    if (error < 0) {
+        hd_system_router_missed(s, HD_MSG_FORWARDING, error);
     }
-    if (s->icmp >= 0 &&
-        hd_channel_send_fds(s->router_source.fd, HD_MSG_ICMP, NULL, NULL, 0, &s->icmp, 1) < 0) {
-        hd_log_line(&s->log, HD_LOG_ERROR, "router-not-told", "record=icmp");
+    error = s->icmp >= 0 ? hd_channel_send_fds(fd, HD_MSG_ICMP, NULL, NULL, 0, &s->icmp, 1) : 0;
+    if (error < 0) {
+        hd_system_router_missed(s, HD_MSG_ICMP, error);
     }
 }
 
 void hd_system_router_tell_interface(struct hd_system *s, const struct hd_in_interface *i)
 {
     struct hd_msg_interface m = {.interface = *i};
-    (void)tell(s, HD_MSG_INTERFACE, &m, NULL, 0);
+    tell(s, HD_MSG_INTERFACE, &m, NULL, 0);
 }
 
 void hd_system_router_tell_address(struct hd_system *s, const struct hd_in_address *a)
 {
     struct hd_msg_address m = {.address = *a};
-    (void)tell(s, HD_MSG_ADDRESS, &m, NULL, 0);
+    tell(s, HD_MSG_ADDRESS, &m, NULL, 0);
 }
 
 void hd_system_router_tell_virtual(struct hd_system *s, enum hd_message_type type,
                                    const struct hd_msg_virtual *m)
 {
-    (void)tell(s, type, m, NULL, 0);
+    tell(s, type, m, NULL, 0);
 }
 
 void hd_system_router_tell_foreign(struct hd_system *s)
 {
     struct hd_msg_foreign m = {.count = s->foreign_count};
     uint32_t n = HD_MIN(s->foreign_count, (uint32_t)HD_FOREIGN_MAX);
-    (void)tell(s, HD_MSG_FOREIGN, &m, s->foreign, n * sizeof s->foreign[0]);
+    tell(s, HD_MSG_FOREIGN, &m, s->foreign, n * sizeof s->foreign[0]);
 }
 
 /* --- requests ------------------------------------------------------------------------------------
@@ -134,7 +151,7 @@ static void on_save(struct hd_system *s, const struct hd_message *m)
         return;
     }
     struct hd_msg_value done = {.core = v->core, .key = v->key};
-    (void)tell(s, HD_MSG_SAVE_DONE, &done, NULL, 0);
+    tell(s, HD_MSG_SAVE_DONE, &done, NULL, 0);
     if (identity && memcmp(m->tail, &s->id, sizeof s->id) != 0) {
         hd_system_begin_anew(s, false, "new-identity");
     }
@@ -216,18 +233,9 @@ static void on_channel(void *user, uint32_t events)
     }
 }
 
-void hd_system_router_connect(struct hd_system *s, int fd)
+static void tell_all(struct hd_system *s)
 {
-    int old = s->router_source.fd;
-    if (old >= 0) {
-        hd_loop_del(&s->loop, &s->router_source);
-        close(old);
-    }
-    s->router_source = (struct hd_loop_source){fd, s, on_channel};
-    if (hd_loop_add(&s->loop, &s->router_source) < 0 || hd_channel_hello(fd, HD_ROLE_SYSTEM) < 0) {
-        hd_log_line(&s->log, HD_LOG_ERROR, "no-channel", "peer=router");
-    }
-    hd_system_flush_mtu_routes(s);
+    s->untold = false;
     tell_begin(s);
     tell_saved(s);
     tell_forwarding(s);
@@ -240,7 +248,29 @@ void hd_system_router_connect(struct hd_system *s, int fd)
     hd_system_ports_tell(s);
     hd_system_virtuals_tell(s);
     hd_system_router_tell_foreign(s);
-    (void)tell(s, HD_MSG_SYNCED, NULL, NULL, 0);
+    tell(s, HD_MSG_SYNCED, NULL, NULL, 0);
+}
+
+void hd_system_router_tell_missed(struct hd_system *s)
+{
+    if (s->untold && s->router_source.fd >= 0) {
+        tell_all(s);
+    }
+}
+
+void hd_system_router_connect(struct hd_system *s, int fd)
+{
+    int old = s->router_source.fd;
+    if (old >= 0) {
+        hd_loop_del(&s->loop, &s->router_source);
+        close(old);
+    }
+    s->router_source = (struct hd_loop_source){fd, s, on_channel};
+    if (hd_loop_add(&s->loop, &s->router_source) < 0 || hd_channel_hello(fd, HD_ROLE_SYSTEM) < 0) {
+        hd_log_line(&s->log, HD_LOG_ERROR, "no-channel", "peer=router");
+    }
+    hd_system_flush_mtu_routes(s);
+    tell_all(s);
     /* Whoever comes after this router finds the data plane as this one leaves it. */
     s->adopted = true;
 }

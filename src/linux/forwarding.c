@@ -56,6 +56,11 @@ bool hd_fwd_setup_intact(struct hd_fwd_setup *s)
     return s->ops->setup_intact(s);
 }
 
+bool hd_fwd_setup_has_xdp(const struct hd_fwd_setup *s, uint32_t program)
+{
+    return s->ops->setup_has_xdp != NULL && s->ops->setup_has_xdp(s, program);
+}
+
 void hd_fwd_setup_close(struct hd_fwd_setup *s, bool keep)
 {
     if (s != NULL)

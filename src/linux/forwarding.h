@@ -45,7 +45,7 @@ struct hd_fwd_setup_options {
     struct hd_ip6 own_address; /* fc00:<ID>/128 for kira0 */
     struct hd_id own_id;
     uint16_t node_prefix, label_prefix;
-    const char *pin_dir; /* bpffs folder of this instance, e.g. /sys/fs/bpf/heddle-<netns cookie> */
+    const char *pin_dir; /* folder of this instance for a bpffs of its own (fwd_bpffs.h) */
     bool adopt;          /* take over pinned maps and attached programs */
     /* With adopt: what hd_fwd_setup_handles gave the previous process, kept open; NULL: nothing.
      * The descriptors stay the caller's. */
@@ -64,6 +64,8 @@ HD_MUST_USE int hd_fwd_setup_interface(struct hd_fwd_setup *s, uint32_t ifindex,
                                        bool use, char *why);
 /* Whether all filters that were attached are still there: others can remove them. */
 bool hd_fwd_setup_intact(struct hd_fwd_setup *s);
+/* Whether an XDP program, by its id, is this one's or its predecessor's. */
+bool hd_fwd_setup_has_xdp(const struct hd_fwd_setup *s, uint32_t program);
 /* keep: leave everything in the kernel for the next process; otherwise remove all that is ours. */
 void hd_fwd_setup_close(struct hd_fwd_setup *s, bool keep);
 

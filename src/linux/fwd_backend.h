@@ -30,6 +30,7 @@ struct hd_fwd_backend_ops {
     int (*setup_interface)(struct hd_fwd_setup *s, uint32_t ifindex, uint32_t mtu, bool use,
                            char *why);
     bool (*setup_intact)(struct hd_fwd_setup *s);
+    bool (*setup_has_xdp)(const struct hd_fwd_setup *s, uint32_t program); /* NULL: none */
     void (*setup_close)(struct hd_fwd_setup *s, bool keep);
 
     int (*open)(struct hd_fwd **f, const struct hd_fwd_handles *h);

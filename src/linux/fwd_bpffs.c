@@ -5,16 +5,24 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define PATH_SIZE 512
+#define PATH_SIZE HD_FWD_BPFFS_PATH
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static const char usual[] = "/sys/fs/bpf"; /* systemd mounts it there */
 
 static bool is_bpffs(const char *path)
 {
@@ -50,9 +58,8 @@ static int make_folders(const char *folder)
     }
 }
 
-int hd_fwd_bpffs_open(const char *folder)
+static int open_own(const char *folder)
 {
-    static const char usual[] = "/sys/fs/bpf";
     int error = make_folders(folder);
 
     /* Nobody mounted it yet, as in a fresh /sys: sysfs lets no one make folders. */
@@ -62,6 +69,46 @@ int hd_fwd_bpffs_open(const char *folder)
     if (error != 0 || is_bpffs(folder))
         return error;
     return mount_bpffs(folder);
+}
+
+/* Below the machine's bpffs nodes of many network namespaces may live; each has a number that never
+ * comes again. The path, or false: the kernel is before 5.14. */
+static bool shared_folder(char *path)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known = s >= 0 && getsockopt(s, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0;
+
+    if (s >= 0)
+        close(s);
+    snprintf(path, PATH_SIZE, "%s/heddle-%" PRIu64, usual, cookie);
+    return known;
+}
+
+int hd_fwd_bpffs_open(const char *folder, char *where)
+{
+    char shared[PATH_SIZE];
+    bool known = shared_folder(shared);
+    int n = snprintf(where, PATH_SIZE, "%s", folder), error, why;
+
+    if (n < 0 || n >= PATH_SIZE)
+        return HD_EINVAL;
+    if (is_bpffs(folder))
+        return 0;
+    if (!known || !is_bpffs(shared)) {
+        error = open_own(folder);
+        why = errno;
+        if (error != HD_ESYS)
+            return error;
+        rmdir(folder);
+        if (!known || !is_bpffs(usual) || mkdir(shared, 0700) != 0) {
+            errno = why;
+            return error;
+        }
+    }
+    memcpy(where, shared, PATH_SIZE);
+    return 0;
 }
 
 static int pin_path(char *path, const char *folder, const char *name)

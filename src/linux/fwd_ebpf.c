@@ -179,6 +179,7 @@ const struct hd_fwd_backend_ops hd_fwd_ebpf_ops = {
     .setup_handles = hd_fwd_ebpf_setup_handles,
     .setup_interface = hd_fwd_ebpf_setup_interface,
     .setup_intact = hd_fwd_ebpf_setup_intact,
+    .setup_has_xdp = hd_fwd_ebpf_setup_has_xdp,
     .setup_close = hd_fwd_ebpf_setup_close,
     .open = ebpf_open,
     .close = ebpf_close,

@@ -32,6 +32,7 @@ int hd_fwd_ebpf_setup_open(struct hd_fwd_setup **s, const struct hd_fwd_setup_op
                            char *why);
 void hd_fwd_ebpf_setup_handles(const struct hd_fwd_setup *s, struct hd_fwd_handles *h);
 bool hd_fwd_ebpf_setup_intact(struct hd_fwd_setup *s);
+bool hd_fwd_ebpf_setup_has_xdp(const struct hd_fwd_setup *s, uint32_t program);
 int hd_fwd_ebpf_setup_interface(struct hd_fwd_setup *s, uint32_t ifindex, uint32_t mtu, bool use,
                                 char *why);
 void hd_fwd_ebpf_setup_close(struct hd_fwd_setup *s, bool keep);

@@ -29,7 +29,7 @@
 struct ebpf_setup {
     struct hd_fwd_setup base;
     struct hd_fwd_ebpf_objects o;
-    char *pin_dir;
+    char pin_dir[HD_FWD_BPFFS_PATH];
     struct hd_ip6 own;
     uint16_t node_prefix, label_prefix;
     struct hd_fwd_device kira0;
@@ -414,12 +414,12 @@ static void wipe(struct ebpf_setup *s)
     hd_fwd_bpffs_clear(s->pin_dir);
 }
 
-static int load(struct ebpf_setup *s, bool adopt, char *why)
+static int load(struct ebpf_setup *s, const char *pin_dir, bool adopt, char *why)
 {
-    int error = hd_fwd_bpffs_open(s->pin_dir);
+    int error = hd_fwd_bpffs_open(pin_dir, s->pin_dir);
 
     if (error != 0)
-        return hd_fwd_why(why, error, "cannot make a BPF file system at %s: %s", s->pin_dir,
+        return hd_fwd_why(why, error, "cannot make a BPF file system at %s: %s", pin_dir,
                           strerror(errno));
     if (!adopt || !maps_are_ours(s))
         wipe(s);
@@ -444,9 +444,9 @@ static int attach_kira0(struct ebpf_setup *s, char *why)
                : hd_fwd_why(why, error, "cannot attach to " HD_KIRA_DEVICE ": %s", strerror(errno));
 }
 
-static int build(struct ebpf_setup *s, bool adopt, char *why)
+static int build(struct ebpf_setup *s, const char *pin_dir, bool adopt, char *why)
 {
-    int error = load(s, adopt, why);
+    int error = load(s, pin_dir, adopt, why);
 
     if (error == 0)
         error = make_kira0(s, adopt, why);
@@ -475,15 +475,28 @@ int hd_fwd_ebpf_setup_open(struct hd_fwd_setup **out, const struct hd_fwd_setup_
     s->own = o->own_address;
     s->node_prefix = o->node_prefix;
     s->label_prefix = o->label_prefix;
-    s->pin_dir = strdup(o->pin_dir);
-    error =
-        s->pin_dir == NULL ? hd_fwd_why(why, HD_ENOMEM, "out of memory") : build(s, o->adopt, why);
+    error = build(s, o->pin_dir, o->adopt, why);
     if (error != 0) {
         hd_fwd_ebpf_setup_close(&s->base, false);
         return error;
     }
     *out = &s->base;
     return 0;
+}
+
+static bool has_id(int fd, uint32_t program)
+{
+    struct bpf_prog_info info = {0};
+    uint32_t size = sizeof info;
+
+    return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.id == program;
+}
+
+bool hd_fwd_ebpf_setup_has_xdp(const struct hd_fwd_setup *base, uint32_t program)
+{
+    const struct ebpf_setup *s = setup_of(base);
+
+    return has_id(s->old_xdp, program) || has_id(s->o.programs[HD_EBPF_XDP], program);
 }
 
 static void describe(const struct ebpf_setup *s, char *text, size_t size)
@@ -532,11 +545,10 @@ void hd_fwd_ebpf_setup_close(struct hd_fwd_setup *base, bool keep)
 {
     struct ebpf_setup *s = setup_of(base);
 
-    if (!keep && s->pin_dir != NULL)
+    if (!keep && s->pin_dir[0] != '\0')
         remove_all(s);
     hd_fwd_ebpf_unload(&s->o);
     if (s->old_xdp >= 0)
         close(s->old_xdp);
-    free(s->pin_dir);
     free(s);
 }

@@ -57,6 +57,10 @@ struct tun_setup {
 /* --- device
  * --------------------------------------------------------------------------------------- */
 
+/*
+ * The device outlives whoever holds it. Then a queue is free, and without an owner anybody who may
+ * open /dev/net/tun could take it, and with it the traffic of the fabric.
+ */
 static int open_device(char *why)
 {
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -71,7 +75,8 @@ static int open_device(char *why)
                            errno == EBUSY    ? "another process holds it"
                            : errno == EINVAL ? "another kind of device has this name"
                                              : strerror(errno));
-    } else if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) != 0 || ioctl(fd, TUNSETPERSIST, 1) != 0) {
+    } else if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) != 0 || ioctl(fd, TUNSETOWNER, 0) != 0 ||
+               ioctl(fd, TUNSETPERSIST, 1) != 0) {
         error = hd_fwd_why(why, HD_ESYS, "cannot prepare %s: %s", HD_KIRA_DEVICE, strerror(errno));
     }
     if (error != HD_OK) {

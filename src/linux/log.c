@@ -3,6 +3,7 @@
 #include "linux/log.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,17 @@ static struct hd_log_cause *slot_of(struct hd_log *l, const char *cause)
     return oldest;
 }
 
-/* Begins a line if level and bucket allow it. */
+/*
+ * Whoever reads may stand still, and we must not stand still with it. A pipe or a socket that says
+ * it has room takes a whole line.
+ */
+static bool has_room(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) != 0;
+}
+
+/* Begins a line if level, bucket and reader allow it. */
 static bool begin(struct hd_log *l, struct line *n, int level, const char *cause)
 {
     if (level > l->level) {
@@ -96,6 +107,10 @@ static bool begin(struct hd_log *l, struct line *n, int level, const char *cause
         return false;
     }
     c->full_at = full_at;
+    if (!has_room()) {
+        l->lost++;
+        return false;
+    }
     n->len = 0;
     if (l->stamp) {
         struct timespec t;
@@ -109,6 +124,10 @@ static bool begin(struct hd_log *l, struct line *n, int level, const char *cause
     if (c->suppressed > 0) {
         add(n, " suppressed=%" PRIu32, c->suppressed);
         c->suppressed = 0;
+    }
+    if (l->lost > 0) {
+        add(n, " lost=%" PRIu32, l->lost);
+        l->lost = 0;
     }
     return true;
 }

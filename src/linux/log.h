@@ -2,7 +2,8 @@
 /*
  * Log lines: one event is one line of key=value on stderr. Each cause has a token bucket, so that
  * nobody on an attached link can fill a disk; the next line that passes says how many did not
- * (`suppressed=N`).
+ * (`suppressed=N`). A line for which the reader has left no room is not waited for; the next one
+ * that is written says how many went so, of any cause (`lost=N`).
  */
 #ifndef HD_LINUX_LOG_H
 #define HD_LINUX_LOG_H
@@ -22,6 +23,7 @@ struct hd_log_cause {
 struct hd_log {
     const char *role; /* static */
     int level;        /* enum hd_log_level: lines above it are left out */
+    uint32_t lost;    /* lines, since the last one that was written */
     bool stamp;       /* stderr is not the journal's: lines need a time */
     struct hd_log_cause causes[HD_LOG_CAUSES];
 };

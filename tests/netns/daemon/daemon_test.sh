@@ -109,15 +109,32 @@ in_ns a ip link del kira0
 
 # --- start ----------------------------------------------------------------------------------------------
 
+# The name that keeps a second one out is open to all; whoever is not root keeps nobody out with it.
+nsenter --net=/run/netns/${base}b python3 -c '
+import os, socket, time
+os.setgroups([])
+os.setuid(65534)
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0heddle.namespace")
+s.listen(16)
+print("bound", flush=True)
+time.sleep(60)' >"$dir/squatter" &
+squatter=$!
+within 20000 grep -q bound "$dir/squatter"
 start a --open
 start b --open
 check 'a is ready within 5 s' within 5000 ready_again a 0
-check 'b is ready within 5 s' within 5000 ready_again b 0
+check 'b is ready within 5 s, whoever has its name' within 5000 ready_again b 0
+check 'and the log says who' grep -q 'cause=namespace-name-taken.*uid=65534' "$dir/b.log"
+kill $squatter
 a=$(address a) b=$(address b)
 check 'a reaches b within 5 s' within 5000 reaches a "$b"
 check 'the state folder is taken' refused 'another heddled' "$dir/a" --open
 mkdir "$dir/c"
-check 'the namespace is taken' refused 'in this network namespace' "$dir/c" --open
+# More than once: each that is turned away leaves a connection behind that nobody accepts.
+for _ in 1 2 3 4; do
+    check 'the namespace is taken' refused "(process $keeper_a) runs in this network namespace" "$dir/c" --open
+done
 
 router_is_caged() {
     local status
@@ -181,6 +198,19 @@ all_new() {
 check 'SIGHUP: all processes are new' all_new
 check 'SIGHUP: no packet lost' no_loss "$dir/ping"
 
+# A queue of kira0 is free while nobody holds it: not for everybody.
+nobody_takes_kira0() {
+    in_ns a python3 -c '
+import fcntl, os, struct, sys
+fd = os.open("/dev/net/tun", os.O_RDWR) # many systems let everybody
+os.setgroups([])
+os.setuid(65534)
+try:
+    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", b"kira0", 0x5001))
+except PermissionError:
+    sys.exit(0)
+sys.exit("kira0 is taken")'
+}
 keeper_dies() {
     local children before p
     children=$(pgrep -P $keeper_a)
@@ -191,6 +221,7 @@ keeper_dies() {
     for p in $children; do
         within 2000 ended "$p" || { echo "$p lives on"; return 1; }
     done
+    [ "$backend" = ebpf ] || nobody_takes_kira0 || return 1
     before=$(ready_lines a)
     start a --open
     within 5000 ready_again a "$before" || return 1

@@ -61,7 +61,7 @@ static int set_up(void **state)
     struct hd_bpf_source source = {0};
     struct hd_bpf_if i = {.mtu = 1500, .flags = HD_BPF_IF_USED | HD_BPF_IF_XDP};
     uint32_t zero = 0;
-    char why[HD_FWD_WHY_SIZE];
+    char why[HD_FWD_WHY_SIZE], where[HD_FWD_BPFFS_PATH];
 
     (void)state;
     assert_int_equal(unshare(CLONE_NEWNET), 0);
@@ -72,7 +72,8 @@ static int set_up(void **state)
                      0);
     assert_int_equal(hd_fwd_device_get("in0", 0, &in), 0);
     assert_int_equal(hd_fwd_device_get("out0", 0, &out), 0);
-    assert_int_equal(hd_fwd_bpffs_open(pins), 0);
+    assert_int_equal(hd_fwd_bpffs_open(pins, where), 0);
+    assert_string_equal(where, pins); /* we may mount */
     assert_int_equal(hd_fwd_ebpf_load(&o, pins, why), 0);
     memcpy(i.mac, &in.mac, 6);
     memcpy(swap.out, out_label, 16);

@@ -104,12 +104,40 @@ static void test_long_lines_are_cut(void **state)
     free(big);
 }
 
+/* A reader that stands still must not hold a real-time process. */
+static void test_full_pipe(void **state)
+{
+    struct hd_log l;
+    int size;
+    hd_log_init(&l, "router", HD_LOG_INFO);
+    capture_begin();
+    assert_int_equal(fcntl(pipe_ends[1], F_SETFL, 0), 0); /* a write would wait */
+    size = fcntl(pipe_ends[1], F_GETPIPE_SZ);
+    for (int i = 0; i < size; i++) {
+        assert_int_equal(write(pipe_ends[1], "x", 1), 1);
+    }
+    alarm(10); /* else for ever */
+    hd_log_line(&l, HD_LOG_INFO, "one", "i=%d", 1);
+    hd_log_line(&l, HD_LOG_INFO, "two", "i=%d", 2);
+    alarm(0);
+    for (int i = 0; i < size; i += (int)sizeof text) {
+        assert_true(read(pipe_ends[0], text, sizeof text) > 0);
+    }
+    hd_log_line(&l, HD_LOG_INFO, "three", "i=%d", 3);
+    hd_log_line(&l, HD_LOG_INFO, "four", "i=%d", 4);
+    const char *t = capture_end();
+    assert_int_equal(lines(t), 2);
+    assert_non_null(strstr(t, "cause=three lost=2 i=3"));
+    assert_non_null(strstr(t, "cause=four i=4"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_form),
         cmocka_unit_test(test_limit_per_cause),
         cmocka_unit_test(test_long_lines_are_cut),
+        cmocka_unit_test(test_full_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
