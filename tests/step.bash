@@ -31,19 +31,25 @@ show_log() {
     sed 's/^/      | /' "$LOGS/$1.log" | tail -n "${2:-15}"
 }
 
-# step NAME LIMIT TEXT COMMAND...: passes when the command does.
-step() {
-    local name=$1 limit=$2 text=$3 began=$SECONDS
-    shift 3
-    if run_logged "$name" "$limit" "$@"; then
+# Says and counts how a step with a log ended.
+ended() { # name, begin, text, status
+    if [ "$4" -eq 0 ]; then
         PASSED=$((PASSED + 1))
-        say ok $((SECONDS - began)) "$text"
+        say ok $((SECONDS - $2)) "$3"
     else
         FAILED=$((FAILED + 1))
-        say FAIL $((SECONDS - began)) "$text (log: ${LOGS#"$ROOT"/}/$name.log)"
-        show_log "$name"
+        say FAIL $((SECONDS - $2)) "$3 (log: ${LOGS#"$ROOT"/}/$1.log)"
+        show_log "$1"
         return 1
     fi
+}
+
+# step NAME LIMIT TEXT COMMAND...: passes when the command does.
+step() {
+    local name=$1 limit=$2 text=$3 began=$SECONDS rc=0
+    shift 3
+    run_logged "$name" "$limit" "$@" || rc=$?
+    ended "$name" "$began" "$text" $rc
 }
 
 # beside NAME LIMIT COMMAND...: begins a step that takes only what the machine has left over (SCHED_IDLE), while
@@ -57,14 +63,9 @@ beside() {
 }
 
 beside_ends() { # text
-    if wait "$BESIDE_PID"; then
-        PASSED=$((PASSED + 1))
-        say ok $((SECONDS - BESIDE_BEGAN)) "$1"
-    else
-        FAILED=$((FAILED + 1))
-        say FAIL $((SECONDS - BESIDE_BEGAN)) "$1 (log: ${LOGS#"$ROOT"/}/$BESIDE.log)"
-        show_log "$BESIDE"
-    fi
+    local rc=0
+    wait "$BESIDE_PID" || rc=$?
+    ended "$BESIDE" "$BESIDE_BEGAN" "$1" $rc
 }
 
 skip() { # text

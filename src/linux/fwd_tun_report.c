@@ -30,18 +30,24 @@ static bool bucket_has(hd_time full_at, hd_time now, int64_t rate_hz, int64_t bu
     return *after - now <= burst * token;
 }
 
+/* Takes a token, if there is one. */
+static bool bucket_take(hd_time *full_at, hd_time now, int64_t rate_hz, int64_t burst)
+{
+    hd_time after;
+    bool has = bucket_has(*full_at, now, rate_hz, burst, &after);
+    if (has) {
+        *full_at = after;
+    }
+    return has;
+}
+
 /*
  * Room for one more report of flows. New and known ones have a share each, so that somebody who
  * writes to one invented destination after the other silences no flow that lasts.
  */
 static bool flow_allowed(struct hd_tun_reports *r, bool known, hd_time now)
 {
-    hd_time *full_at = &r->flows_full_at[known], after;
-    if (!bucket_has(*full_at, now, HD_TUN_REPORTS_RATE_HZ, HD_TUN_REPORTS_BURST, &after)) {
-        return false;
-    }
-    *full_at = after;
-    return true;
+    return bucket_take(&r->flows_full_at[known], now, HD_TUN_REPORTS_RATE_HZ, HD_TUN_REPORTS_BURST);
 }
 
 /* What there is no room for is not noted as told either: its next packet tries again. */
@@ -88,51 +94,34 @@ bool hd_tun_may_report(struct hd_tun_reports *r, uint32_t kind, const uint8_t *p
     return true;
 }
 
+/* The bucket of a station on an interface, in a table of its own for each concern. */
+static hd_time *station(struct hd_tun_reports *r, struct hd_tun_limit *table, uint32_t size,
+                        uint32_t ifindex, const struct hd_mac *from, hd_time now)
+{
+    return &limit_place(table, size, hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b), now)
+                ->full_at;
+}
+
 bool hd_tun_conforms(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                      bool admitted, hd_time now)
 {
-    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
-    struct hd_tun_limit *l =
-        limit_place(admitted ? r->admitted : r->strange, HD_TUN_STATIONS_MAX, about, now);
-    hd_time one, all;
-    if (!bucket_has(l->full_at, now, HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST, &one)) {
-        return false;
-    }
-    l->full_at = one;
-    if (admitted) {
-        return true;
-    }
-    if (!bucket_has(r->strangers_full_at, now, HD_TUN_STRANGERS_RATE_HZ, HD_TUN_STRANGERS_BURST,
-                    &all)) {
-        return false;
-    }
-    r->strangers_full_at = all;
-    return true;
-}
-
-/* One more of a station, by a table of its own. */
-static bool station_has(struct hd_tun_limit *l, hd_time now, int64_t rate_hz, int64_t burst)
-{
-    hd_time after;
-    if (!bucket_has(l->full_at, now, rate_hz, burst, &after)) {
-        return false;
-    }
-    l->full_at = after;
-    return true;
+    hd_time *own =
+        station(r, admitted ? r->admitted : r->strange, HD_TUN_STATIONS_MAX, ifindex, from, now);
+    return bucket_take(own, now, HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST) &&
+           (admitted || bucket_take(&r->strangers_full_at, now, HD_TUN_STRANGERS_RATE_HZ,
+                                    HD_TUN_STRANGERS_BURST));
 }
 
 bool hd_tun_may_enter(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                       hd_time now)
 {
-    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
-    return station_has(limit_place(r->routed, HD_TUN_STATIONS_MAX, about, now), now,
+    return bucket_take(station(r, r->routed, HD_TUN_STATIONS_MAX, ifindex, from, now), now,
                        HD_TUN_ROUTED_RATE_HZ, HD_TUN_ROUTED_BURST);
 }
 
 bool hd_tun_may_reflect(struct hd_tun_reports *r, uint32_t ifindex, const struct hd_mac *from,
                         hd_time now)
 {
-    uint64_t about = hd_hash64(r->salt ^ ifindex, from->b, sizeof from->b);
-    return station_has(limit_place(r->echo, HD_TUN_ECHOES_MAX, about, now), now,
+    return bucket_take(station(r, r->echo, HD_TUN_ECHOES_MAX, ifindex, from, now), now,
                        HD_TUN_POLICE_RATE_HZ, HD_TUN_POLICE_BURST);
 }

@@ -30,6 +30,7 @@
 #include "lib/base.h"
 #include "linux/fwd_device.h"
 #include "linux/fwd_tun.h"
+#include "linux/sockets.h"
 
 #define DEFAULT_LINK_MTU 1500
 #define LINK_MTU_MIN     (HD_INNER_MTU + HD_ENCAP_BYTES)
@@ -131,16 +132,6 @@ static int configure_device(struct tun_setup *s, char *why)
 /* --- sockets
  * -------------------------------------------------------------------------------------- */
 
-static int lock_filter(int fd, struct sock_filter *code, uint16_t len)
-{
-    struct sock_fprog program = {.len = len, .filter = code};
-    int one = 1;
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 &&
-                   setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one) == 0
-               ? HD_OK
-               : HD_ESYS;
-}
-
 /*
  * Frames for this host, on Ethernet, not of a VLAN, whose destination or source has one of our
  * prefixes; and echo requests of neighbours.
@@ -176,7 +167,7 @@ static int filter_receive(int fd, uint16_t node_prefix, uint16_t label_prefix)
         BPF_STMT(BPF_RET | BPF_K, HD_TUN_PACKET),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    return lock_filter(fd, code, HD_ARRAY_LEN(code));
+    return hd_socket_filter(fd, code, HD_ARRAY_LEN(code));
 }
 
 /*
@@ -210,7 +201,7 @@ static int open_send(void)
         return HD_ESYS;
     }
     struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-    if (lock_filter(fd, nothing, HD_ARRAY_LEN(nothing)) != HD_OK) {
+    if (hd_socket_filter(fd, nothing, HD_ARRAY_LEN(nothing)) != HD_OK) {
         close(fd);
         return HD_ESYS;
     }

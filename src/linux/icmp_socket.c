@@ -13,6 +13,7 @@
 
 #include "lib/base.h"
 #include "linux/icmp.h"
+#include "linux/sockets.h"
 
 #define RECEIVE_BYTES (64 * 1024)
 
@@ -37,14 +38,10 @@ static int attach_filters(int fd, uint16_t label_prefix)
         BPF_STMT(BPF_RET | BPF_K, HD_ICMP_PACKET_MAX),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    struct sock_fprog program = {.len = HD_ARRAY_LEN(code), .filter = code};
-    int one = 1;
-    if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &types, sizeof types) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one) != 0) {
+    if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &types, sizeof types) != 0) {
         return HD_ESYS;
     }
-    return HD_OK;
+    return hd_socket_filter(fd, code, HD_ARRAY_LEN(code));
 }
 
 int hd_icmp_open(uint16_t label_prefix)

@@ -65,6 +65,16 @@ static int set_options(int fd, const struct option *v, unsigned n)
     return 0;
 }
 
+int hd_socket_filter(int fd, struct sock_filter *code, uint16_t len)
+{
+    const struct sock_fprog program = {.len = len, .filter = code};
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 &&
+                   setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) == 0
+               ? 0
+               : HD_ESYS;
+}
+
 #define TAKE UINT32_MAX
 
 /*
@@ -94,13 +104,7 @@ static int attach_filter(int fd, uint16_t node_prefix)
         BPF_STMT(BPF_RET | BPF_K, TAKE),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    struct sock_fprog program = {.len = HD_ARRAY_LEN(code), .filter = code};
-    int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) < 0) {
-        return HD_ESYS;
-    }
-    return 0;
+    return hd_socket_filter(fd, code, HD_ARRAY_LEN(code));
 }
 
 /* node_prefix: 0 takes what comes from anywhere. */

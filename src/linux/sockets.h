@@ -11,8 +11,13 @@
 #include "lib/time.h"
 #include "model/effects.h"
 
-#define HD_UDP6_BATCH    16
-#define HD_UDP6_BYTES    65536 /* largest datagram taken */
+#define HD_UDP6_BATCH 16
+#define HD_UDP6_BYTES 65536 /* largest datagram taken */
+struct sock_filter;
+
+/* Attaches a classic BPF filter for good: 0 or HD_ESYS. */
+HD_MUST_USE int hd_socket_filter(int fd, struct sock_filter *code, uint16_t len);
+
 #define HD_UDP6_RCVBUF   (1024 * 1024)
 #define HD_UDP6_HOPLIMIT 255 /* kira.md 5.16, item 1 */
 

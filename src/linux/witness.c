@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "linux/sockets.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
@@ -44,13 +45,7 @@ static int attach_filter(int fd, uint16_t number)
         BPF_STMT(BPF_RET | BPF_K, SNAP_BYTES),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    struct sock_fprog program = {.len = HD_ARRAY_LEN(code), .filter = code};
-    int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) < 0) {
-        return HD_ESYS;
-    }
-    return 0;
+    return hd_socket_filter(fd, code, HD_ARRAY_LEN(code));
 }
 
 int hd_witness_open(uint16_t number)

@@ -352,15 +352,6 @@ static void said(struct hd_manage *m, const struct hd_msg_config_say *s, const u
 /* --- the transaction -----------------------------------------------------------------------------
  */
 
-/* Whatever it took before it went, its successor is told what the files say. */
-static void answer_for_router(struct hd_manage *m)
-{
-    struct hd_msg_config_done done = {.id = m->config.unanswered, .error = HD_ENOENT};
-
-    if (done.id != 0)
-        hd_config_done(m, &done);
-}
-
 static void relay(struct hd_manage *m, const struct hd_message *msg)
 {
     const struct hd_msg_config_end *end = msg->body;
@@ -374,12 +365,16 @@ static void relay(struct hd_manage *m, const struct hd_message *msg)
     /* A router that misses a part will refuse the end; one that misses the end says nothing. */
     m->config.unanswered = end->id;
     if (error != 0)
-        answer_for_router(m);
+        hd_config_router_silent(m);
 }
 
-void hd_config_router_lost(struct hd_manage *m)
+/* Whatever it took before, it or its successor is told what the files say. */
+void hd_config_router_silent(struct hd_manage *m)
 {
-    answer_for_router(m);
+    struct hd_msg_config_done done = {.id = m->config.unanswered, .error = HD_ENOENT};
+
+    if (done.id != 0)
+        hd_config_done(m, &done);
 }
 
 void hd_config_done(struct hd_manage *m, const struct hd_msg_config_done *d)

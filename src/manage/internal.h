@@ -192,8 +192,8 @@ int hd_config_poll_fd(const struct hd_manage *m);
 int64_t hd_config_deadline_ms(const struct hd_manage *m);
 /* The router is there and knows nothing yet. */
 void hd_config_router_found(struct hd_manage *m);
-/* It is gone: nobody waits for its answers. */
-void hd_config_router_lost(struct hd_manage *m);
+/* It will not answer: it is gone, or could not be told. */
+void hd_config_router_silent(struct hd_manage *m);
 /* The router has answered a transaction. */
 void hd_config_done(struct hd_manage *m, const struct hd_msg_config_done *d);
 void hd_config_end(struct hd_manage *m);

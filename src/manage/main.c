@@ -40,7 +40,7 @@ static void router_lost(struct hd_manage *m)
     m->router_fd = -1;
     m->router_known = false;
     m->subscribed = false;
-    hd_config_router_lost(m);
+    hd_config_router_silent(m);
     for (size_t i = 0; i < HD_MANAGE_CLIENTS_MAX; i++) {
         struct hd_client *c = &m->clients[i];
         bool fresh = !c->walk.produced && c->gather.count == 0 && !c->gather.found;

@@ -261,6 +261,24 @@ static void no_list(struct hd_client *c, const char *core, const char *list)
                         "no core \"%.64s\" has lists; these have: %s", core, known);
 }
 
+/* Around rows that are known here and fit into one answer. */
+static void rows_begin(struct hd_json *j)
+{
+    hd_json_init(j);
+    hd_json_object(j);
+    hd_json_key(j, "rows");
+    hd_json_array(j);
+}
+
+static void rows_end(struct hd_client *c, struct hd_json *j)
+{
+    hd_json_end(j);
+    hd_json_kv_bool(j, "more", false);
+    hd_json_end(j);
+    hd_client_put_json(c, j);
+    hd_answer_end(c);
+}
+
 static bool start_lists(struct hd_client *c, const char *core)
 {
     const struct hd_list *l;
@@ -271,10 +289,7 @@ static bool start_lists(struct hd_client *c, const char *core)
         no_list(c, core, "");
         return false;
     }
-    hd_json_init(&j);
-    hd_json_object(&j);
-    hd_json_key(&j, "rows");
-    hd_json_array(&j);
+    rows_begin(&j);
     for (i = 0; (l = next_list(core, &i)) != NULL;) {
         hd_json_object(&j);
         hd_json_kv_string(&j, "core", hd_list_core_name(l->core));
@@ -282,11 +297,7 @@ static bool start_lists(struct hd_client *c, const char *core)
         hd_json_kv_string(&j, "what", l->what);
         hd_json_end(&j);
     }
-    hd_json_end(&j);
-    hd_json_kv_bool(&j, "more", false);
-    hd_json_end(&j);
-    hd_client_put_json(c, &j);
-    hd_answer_end(c);
+    rows_end(c, &j);
     return false;
 }
 
@@ -311,10 +322,7 @@ static void start_help(struct hd_client *c)
 {
     struct hd_json j;
 
-    hd_json_init(&j);
-    hd_json_object(&j);
-    hd_json_key(&j, "rows");
-    hd_json_array(&j);
+    rows_begin(&j);
     for (size_t i = 0; i < HD_ARRAY_LEN(verbs); i++) {
         hd_json_object(&j);
         hd_json_kv_string(&j, "command", verbs[i].name);
@@ -322,11 +330,7 @@ static void start_help(struct hd_client *c)
         hd_json_kv_bool(&j, "root", verbs[i].root);
         hd_json_end(&j);
     }
-    hd_json_end(&j);
-    hd_json_kv_bool(&j, "more", false);
-    hd_json_end(&j);
-    hd_client_put_json(c, &j);
-    hd_answer_end(c);
+    rows_end(c, &j);
 }
 
 /* An answer that says nothing but yes. */

@@ -206,7 +206,7 @@ struct usage {
     uint64_t packets, bytes;
 };
 
-/* A label or route that came into force, or went: for the checks. */
+/* A label, route or guard that came into force, or went: for the checks. */
 struct changed {
     uint32_t node, index;
     uint8_t kind; /* enum hd_object_kind */

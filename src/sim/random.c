@@ -228,7 +228,7 @@ struct hd_scenario *hd_sim_random_scenario(uint64_t seed, bool *power_off)
 
 /*
  * Runs on until everything happened and all pairs stayed up for a while, or the bound is passed.
- * One network in twenty runs until what expires has expired and what checks wait for would be seen.
+ * One network in ten runs until what expires has expired and what checks wait for would be seen.
  */
 static bool run_under_checks(struct hd_sim *s, const struct hd_scenario *sc, uint64_t seed,
                              hd_time bound)
